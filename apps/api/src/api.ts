@@ -1,0 +1,94 @@
+/** Builds an API process from its settings: `startApi` serves, its phases undo it. */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { errorFields, type Logger } from '@millrace/process/logger';
+import { createRegistry } from '@millrace/process/metrics';
+import { portHolder } from '@millrace/process/port-holder';
+import type { Phase } from '@millrace/process/shutdown';
+import { Catalog } from '@millrace/queue/catalog';
+import { connectForRequests, connectForWork, serverProblems } from '@millrace/queue/connection';
+import { FinishedEvents } from '@millrace/queue/finished-events';
+import { Keys } from '@millrace/queue/keys';
+import { Producer } from '@millrace/queue/producer';
+import { TaskStore } from '@millrace/queue/task-store';
+import { createApp } from './app.js';
+import { ApiKeys } from './auth/api-keys.js';
+import type { ApiSettings } from './config.js';
+import { ApiMetrics, watchQueue } from './metrics.js';
+
+/** Time for the head of a request; bodies have their own bound, on silence. */
+const HEADERS_TIMEOUT_MS = 30_000;
+const KEEP_ALIVE_MS = 65_000;
+
+/** @returns the phases that stop it again @throws Error when it cannot serve */
+export async function startApi(settings: ApiSettings, log: Logger): Promise<Phase[]> {
+  const keyring = settings.API_KEYS_FILE === undefined ? undefined : await ApiKeys.open(settings.API_KEYS_FILE, log);
+  const keys = new Keys(settings.KEY_PREFIX);
+  const redis = connectForRequests(settings.REDIS_URL);
+  const subscriber = connectForWork(settings.REDIS_URL);
+  for (const connection of [redis, subscriber]) {
+    connection.on('error', (error) => log.warn('Redis does not answer', errorFields(error)));
+    connection.connect().catch(() => {});
+  }
+  const events = new FinishedEvents(subscriber, keys);
+  events.start().catch((error) => log.error('finished tasks cannot be heard', errorFields(error)));
+
+  const registry = createRegistry();
+  const producer = new Producer(redis, keys, (error) => log.debug('the queue', errorFields(error)));
+  const catalog = new Catalog(redis, keys);
+  watchQueue(registry, producer, catalog);
+  const app = createApp({
+    store: new TaskStore(redis, keys),
+    producer,
+    catalog,
+    events,
+    metrics: new ApiMetrics(registry),
+    log,
+    limits: {
+      maxJsonBytes: settings.MAX_JSON_BYTES,
+      maxBodyBytes: settings.MAX_BODY_BYTES,
+      maxRowBytes: settings.MAX_ROW_BYTES,
+      uploadIdleMs: settings.UPLOAD_IDLE_MS,
+    },
+    registry,
+    keys: keyring,
+    serverProblems: () => serverProblems(redis),
+  });
+
+  const server = createServer({ requestTimeout: 0, headersTimeout: HEADERS_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS }, app);
+  const port = await listen(server, settings.PORT, settings.HOST);
+  log.info('the API is ready', { url: `http://${settings.HOST}:${port}` });
+
+  return [
+    { name: 'server', deadlineMs: settings.STOP_GRACE_MS, run: () => close(server) },
+    { name: 'queue', deadlineMs: 2_000, run: () => producer.stop() },
+    {
+      name: 'redis',
+      deadlineMs: 1_000,
+      run: async () => {
+        subscriber.disconnect();
+        redis.disconnect();
+      },
+    },
+  ];
+}
+
+async function listen(server: Server, port: number, host: string): Promise<number> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, host, resolve);
+    });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    throw new Error(`port ${port} is held by ${await portHolder(port)}; stop it, or set PORT to another one`);
+  }
+  return (server.address() as AddressInfo).port;
+}
+
+/** Takes no more connections and waits for the requests under way. */
+async function close(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  await closed;
+}

@@ -1,0 +1,52 @@
+/** Builds the HTTP application from what it needs. */
+import { BatchError } from '@millrace/batch/errors';
+import type { Registry } from '@millrace/process/metrics';
+import express, { type Express, type RequestHandler } from 'express';
+import { identifyClient, identifyRequest } from './access.js';
+import type { ApiKeys } from './auth/api-keys.js';
+import { readyRoute } from './health.js';
+import { listModelsRoute, showModelRoute } from './models.js';
+import { problemHandler } from './problem.js';
+import { resultRoute } from './result/result.js';
+import { type SubmitDeps, submitRoute } from './submit/submit.js';
+
+export interface AppDeps extends SubmitDeps {
+  registry: Registry;
+  /** Absent: everybody is anonymous. */
+  keys: ApiKeys | undefined;
+  /** What is wrong with Redis; rejects when it does not answer. */
+  serverProblems(): Promise<string[]>;
+}
+
+export function createApp(deps: AppDeps): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.use(identifyRequest(deps.log, deps.metrics));
+
+  app.route('/healthz').get((_request, response) => void response.json({ status: 'alive' })).all(refuseMethod('GET'));
+  app.route('/readyz').get(readyRoute(deps.catalog, deps.serverProblems)).all(refuseMethod('GET'));
+
+  app.use(identifyClient(deps.keys));
+  app.route(['/batch-predict', '/v1/batch-predict']).post(submitRoute(deps)).all(refuseMethod('POST'));
+  app.route(['/batch-result/:id', '/v1/batch-result/:id']).get(resultRoute(deps)).all(refuseMethod('GET'));
+  app.route('/v1/models').get(listModelsRoute(deps.catalog)).all(refuseMethod('GET'));
+  app.route('/v1/models/:model').get(showModelRoute(deps.catalog)).all(refuseMethod('GET'));
+  app
+    .route('/metrics')
+    .get(async (_request, response) => {
+      response.type(deps.registry.contentType).send(await deps.registry.metrics());
+    })
+    .all(refuseMethod('GET'));
+
+  app.use((request, _response, next) => next(new BatchError('not_found', `there is nothing at ${request.path}`)));
+  app.use(problemHandler(deps.log));
+  return app;
+}
+
+function refuseMethod(allowed: string): RequestHandler {
+  return (request, response, next) => {
+    response.set('Allow', allowed);
+    next(new BatchError('method_not_allowed', `${request.path} takes ${allowed}, not ${request.method}`));
+  };
+}

@@ -1,0 +1,22 @@
+/** Alive, and able to serve. */
+import type { Catalog } from '@millrace/queue/catalog';
+import type { RequestHandler } from 'express';
+
+/** @param serverProblems what is wrong with Redis; rejects when it does not answer */
+export function readyRoute(catalog: Catalog, serverProblems: () => Promise<string[]>): RequestHandler {
+  return async (_request, response) => {
+    const problems = await findProblems(catalog, serverProblems);
+    const isReady = problems.length === 0;
+    response.status(isReady ? 200 : 503).json({ status: isReady ? 'ready' : 'not_ready', problems });
+  };
+}
+
+async function findProblems(catalog: Catalog, serverProblems: () => Promise<string[]>): Promise<string[]> {
+  try {
+    const [server, models] = await Promise.all([serverProblems(), catalog.list()]);
+    const isServed = models.some((entry) => entry.workers > 0);
+    return isServed ? server : [...server, 'no live worker serves a model'];
+  } catch {
+    return ['Redis does not answer'];
+  }
+}

@@ -1,0 +1,77 @@
+/** What the API counts. */
+import { Counter, Gauge, Histogram, type Registry, STEP_SECONDS } from '@millrace/process/metrics';
+import type { Catalog } from '@millrace/queue/catalog';
+import type { Producer } from '@millrace/queue/producer';
+import { modelKey } from '@millrace/batch/model';
+
+export class ApiMetrics {
+  private readonly requests: Histogram<'method' | 'route' | 'status'>;
+  private readonly tasks: Counter<'model' | 'format' | 'outcome'>;
+  private readonly rows: Counter<'model'>;
+  private readonly bytes: Counter<'format'>;
+
+  constructor(registry: Registry) {
+    const registers = [registry];
+    this.requests = new Histogram({
+      name: 'millrace_http_request_seconds',
+      help: 'Seconds from the head of a request to the end of its answer.',
+      labelNames: ['method', 'route', 'status'],
+      buckets: STEP_SECONDS,
+      registers,
+    });
+    this.tasks = new Counter({
+      name: 'millrace_tasks_total',
+      help: 'Submissions by how their upload ended.',
+      labelNames: ['model', 'format', 'outcome'],
+      registers,
+    });
+    this.rows = new Counter({
+      name: 'millrace_rows_accepted_total',
+      help: 'Rows of accepted tasks.',
+      labelNames: ['model'],
+      registers,
+    });
+    this.bytes = new Counter({
+      name: 'millrace_upload_bytes_total',
+      help: 'Bytes of bodies read, after inflating.',
+      labelNames: ['format'],
+      registers,
+    });
+  }
+
+  request(method: string, route: string, status: number, seconds: number): void {
+    this.requests.observe({ method, route, status }, seconds);
+  }
+
+  task(model: string, format: string, outcome: 'accepted' | 'refused' | 'aborted', rows: number): void {
+    this.tasks.inc({ model, format, outcome });
+    if (outcome === 'accepted') this.rows.inc({ model }, rows);
+  }
+
+  received(format: string, bytes: number): void {
+    this.bytes.inc({ format }, bytes);
+  }
+}
+
+/** Gauges that are read from Redis when somebody looks. While Redis is away they keep their last values. */
+export function watchQueue(registry: Registry, producer: Producer, catalog: Catalog): void {
+  new Gauge({
+    name: 'millrace_queue_chunks',
+    help: 'Chunks in the queue by state.',
+    labelNames: ['state'],
+    registers: [registry],
+    async collect() {
+      const depth = await producer.depth().catch(() => undefined);
+      for (const [state, chunks] of Object.entries(depth ?? {})) this.set({ state }, chunks);
+    },
+  });
+  new Gauge({
+    name: 'millrace_model_workers',
+    help: 'Live worker processes that serve a model version.',
+    labelNames: ['model'],
+    registers: [registry],
+    async collect() {
+      for (const { model, workers } of await catalog.list().catch(() => [])) this.set({ model: modelKey(model) }, workers);
+    },
+  });
+}

@@ -1,0 +1,90 @@
+/** Which HTTP status each code has, and how a refusal is written: problem details, RFC 9457. */
+import { STATUS_CODES } from 'node:http';
+import { BatchError, type RequestCode } from '@millrace/batch/errors';
+import { errorFields, type Logger } from '@millrace/process/logger';
+import type { ErrorRequestHandler, Request, Response } from 'express';
+
+const STATUS: Record<RequestCode, number> = {
+  body_too_large: 413,
+  conflicting_parameter: 400,
+  duplicate_column: 400,
+  empty_batch: 400,
+  internal: 500,
+  invalid_body: 400,
+  invalid_parameter: 400,
+  invalid_rows: 422,
+  malformed_body: 400,
+  malformed_encoding: 400,
+  malformed_header: 400,
+  method_not_allowed: 405,
+  missing_column: 400,
+  model_required: 400,
+  not_acceptable: 406,
+  not_found: 404,
+  result_expired: 410,
+  row_too_large: 413,
+  store_unavailable: 503,
+  unauthorized: 401,
+  unknown_column: 400,
+  unknown_model: 404,
+  unknown_parameter: 400,
+  unknown_task: 404,
+  unsupported_encoding: 415,
+  unsupported_media_type: 415,
+  upload_aborted: 400,
+  upload_timeout: 408,
+};
+
+/** When a client does well to try again, in seconds. */
+const RETRY_AFTER_SECONDS: Partial<Record<RequestCode, number>> = { store_unavailable: 2 };
+
+/** How long the rest of a refused upload is read and thrown away, so that the client gets to read the answer. */
+const LINGER_MS = 10_000;
+
+/** The last handler: turns whatever was thrown into an answer. */
+export function problemHandler(log: Logger): ErrorRequestHandler {
+  return (thrown: unknown, request, response, _next) => {
+    const error = asBatchError(thrown);
+    const status = STATUS[error.code];
+    const fields = { request_id: response.locals.requestId, code: error.code };
+    if (status >= 500) log.error('a request failed', { ...fields, ...errorFields(thrown) });
+    if (request.destroyed || response.headersSent) {
+      log.info('a request broke off', fields);
+      response.destroy();
+      return;
+    }
+    sendProblem(response, error, status);
+    if (!request.complete) linger(request, response);
+  };
+}
+
+function sendProblem(response: Response, { code, message, details }: BatchError, status: number): void {
+  const retryAfter = RETRY_AFTER_SECONDS[code];
+  if (retryAfter !== undefined) response.set('Retry-After', String(retryAfter));
+  if (status === 401) response.set('WWW-Authenticate', 'Bearer');
+  response.status(status).type('application/problem+json');
+  response.send(
+    JSON.stringify({
+      type: `urn:millrace:problem:${code}`,
+      title: STATUS_CODES[status],
+      status,
+      code,
+      detail: message,
+      request_id: response.locals.requestId,
+      ...details,
+    }),
+  );
+}
+
+function linger(request: Request, response: Response): void {
+  request.resume();
+  const timer = setTimeout(() => request.socket.destroy(), LINGER_MS);
+  response.once('close', () => clearTimeout(timer));
+  request.once('close', () => clearTimeout(timer));
+}
+
+function asBatchError(thrown: unknown): BatchError {
+  if (thrown instanceof BatchError) return thrown;
+  if (thrown instanceof URIError) return new BatchError('not_found', 'the path is not well encoded');
+  return new BatchError('internal', 'an unexpected error; the log has it under this request id', {}, { cause: thrown });
+}

@@ -1,0 +1,81 @@
+/** `GET /batch-result/:id`: where a task stands, and its result once it is finished. */
+import { BatchError } from '@millrace/batch/errors';
+import { isTerminal } from '@millrace/batch/status';
+import { isoTime, type Task, taskView } from '@millrace/batch/task';
+import type { Catalog } from '@millrace/queue/catalog';
+import type { FinishedEvents } from '@millrace/queue/finished-events';
+import type { Request, RequestHandler } from 'express';
+import { z } from 'zod';
+import { waitingFor } from '../models.js';
+import { parseParameters } from '../query.js';
+import { preferredWait } from '../submit/options.js';
+import { type ResultDeps, type ResultFormat, sendResult } from './send-result.js';
+
+export interface ResultRouteDeps extends ResultDeps {
+  catalog: Catalog;
+  events: FinishedEvents;
+}
+
+const ResultQuery = z.object({
+  /** `primary` lists one output per row, `all` gives objects with every output. */
+  outputs: z.enum(['primary', 'all'], 'must be primary or all').default('primary'),
+});
+
+const FORMATS: Record<string, ResultFormat> = {
+  'application/json': 'json',
+  'application/x-ndjson': 'ndjson',
+  'text/csv': 'csv',
+};
+
+const TASK_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+export function resultRoute(deps: ResultRouteDeps): RequestHandler<{ id: string }> {
+  return async (request, response) => {
+    const { outputs } = parseParameters(ResultQuery, request.query, 'query parameter');
+    const format = resultFormat(request);
+    const { client } = response.locals;
+    const { id } = request.params;
+    response.locals.taskId = id;
+    let task = await readOwn(deps, id, client);
+    const waitMs = preferredWait(request.get('prefer'));
+    if (waitMs !== undefined) {
+      response.set('Preference-Applied', `wait=${waitMs / 1000}`);
+      if (!isTerminal(task.status)) task = await waitForEnd(deps, request, task, waitMs);
+    }
+    if (isTerminal(task.status)) return sendResult(deps, response, task, format, outputs);
+    response.status(format === 'json' ? 200 : 202).set('Retry-After', '1');
+    response.json(taskView(task, waitingFor(task, await deps.catalog.get(task.model))));
+  };
+}
+
+/** The client's own task: somebody else's is as unknown as one that never was. @throws BatchError */
+async function readOwn({ store }: ResultRouteDeps, id: string, client: string): Promise<Task> {
+  const task = TASK_ID.test(id) ? await store.read(id) : undefined;
+  if (task === undefined || task.client !== client) throw new BatchError('unknown_task', 'there is no task with this id');
+  if (task.expiresAt !== undefined && task.expiresAt <= Date.now()) {
+    const at = isoTime(task.expiresAt);
+    throw new BatchError('result_expired', `the results of this task expired at ${at}`, { expired_at: at });
+  }
+  return task;
+}
+
+async function waitForEnd(deps: ResultRouteDeps, request: Request<{ id: string }>, task: Task, ms: number): Promise<Task> {
+  const left = new AbortController();
+  request.socket.once('close', () => left.abort());
+  const finished = deps.events.wait(task.id, ms, left.signal);
+  const now = await readOwn(deps, task.id, task.client);
+  if (isTerminal(now.status)) {
+    left.abort();
+    return now;
+  }
+  await finished;
+  return readOwn(deps, task.id, task.client);
+}
+
+/** @throws BatchError `not_acceptable` */
+function resultFormat(request: Request<{ id: string }>): ResultFormat {
+  const accepted = request.accepts(Object.keys(FORMATS));
+  const format = accepted === false ? undefined : FORMATS[String(accepted)];
+  if (format !== undefined) return format;
+  throw new BatchError('not_acceptable', `results come as ${Object.keys(FORMATS).join(', ')}`);
+}

@@ -1,0 +1,141 @@
+/** Streams a finished task to the client, chunk by chunk, as fast as the client reads. */
+import { once } from 'node:events';
+import type { Segments } from '@millrace/batch/results/encode-chunk';
+import { CSV_HEADER, toCsvLine } from '@millrace/batch/results/csv-line';
+import { type Outputs, type ResultRow, readRows, toLine } from '@millrace/batch/results/read-chunk';
+import { type Task, taskView } from '@millrace/batch/task';
+import { errorFields, type Logger } from '@millrace/process/logger';
+import type { TaskStore } from '@millrace/queue/task-store';
+import type { Response } from 'express';
+
+export type ResultFormat = 'json' | 'ndjson' | 'csv';
+
+export interface ResultDeps {
+  store: TaskStore;
+  log: Logger;
+}
+
+const CONTENT_TYPES: Record<ResultFormat, string> = {
+  json: 'application/json; charset=utf-8',
+  ndjson: 'application/x-ndjson; charset=utf-8',
+  csv: 'text/csv; charset=utf-8; header=present',
+};
+
+/** The task must be finished. When its results expire or Redis leaves on the way, the connection is cut, not ended. */
+export async function sendResult(
+  deps: ResultDeps,
+  response: Response,
+  task: Task,
+  format: ResultFormat,
+  outputs: Outputs,
+): Promise<void> {
+  const parts = PARTS[format](deps.store, task, outputs);
+  // The first part is read before the head is sent, so that an outage is still an error and not a broken answer.
+  let part = await parts.next();
+  response.status(200).set('Content-Type', CONTENT_TYPES[format]);
+  try {
+    while (!part.done && !response.destroyed) {
+      const isDrained = response.write(part.value);
+      if (!isDrained) await drained(response);
+      part = await parts.next();
+    }
+    response.end();
+  } catch (error) {
+    deps.log.error('a result broke off', { task_id: task.id, ...errorFields(error) });
+    response.destroy();
+  }
+}
+
+type Parts = AsyncGenerator<Uint8Array | string>;
+
+const PARTS: Record<ResultFormat, (store: TaskStore, task: Task, outputs: Outputs) => Parts> = {
+  json: jsonParts,
+  ndjson: ndjsonParts,
+  csv: csvParts,
+};
+
+async function* jsonParts(store: TaskStore, task: Task, outputs: Outputs): Parts {
+  const { ledger, error } = task;
+  yield JSON.stringify(taskView(task)).slice(0, -1);
+  if (error === undefined) {
+    yield ',"predictions":[';
+    if (outputs === 'primary') yield* joined(storedSegment(store, task, 'predictions'));
+    else yield* joined(mapRows(store, task, outputs, predictionText));
+    yield '],"errors":[';
+    if (ledger.invalid + ledger.failed > 0) yield* joined(storedSegment(store, task, 'errors'));
+    yield ']';
+  }
+  yield '}\n';
+}
+
+async function* ndjsonParts(store: TaskStore, task: Task, outputs: Outputs): Parts {
+  if (outputs === 'primary') yield* storedSegment(store, task, 'lines');
+  else for await (const lines of mapRows(store, task, outputs, toLine)) yield lines.join('');
+}
+
+async function* csvParts(store: TaskStore, task: Task, outputs: Outputs): Parts {
+  yield CSV_HEADER;
+  for await (const lines of mapRows(store, task, outputs, toCsvLine)) yield lines.join('');
+}
+
+function predictionText({ prediction }: ResultRow): string {
+  return prediction ?? 'null';
+}
+
+/** Puts commas between the parts of a JSON list. */
+async function* joined(parts: AsyncIterable<Uint8Array | string[]>): Parts {
+  let isFirst = true;
+  for await (const part of parts) {
+    if (!isFirst) yield ',';
+    isFirst = false;
+    yield Array.isArray(part) ? part.join(',') : part;
+  }
+}
+
+/** One segment of every chunk that has it, in order; the next one is fetched while this one is sent. */
+async function* storedSegment(store: TaskStore, task: Task, name: string): AsyncGenerator<Uint8Array> {
+  for await (const segments of eachChunk(task, (chunk) => store.readSegments(task.id, chunk, [name]))) {
+    const bytes = segments[name];
+    if (bytes !== undefined) yield bytes;
+  }
+}
+
+/** The rows of every chunk, each as text. */
+async function* mapRows(
+  store: TaskStore,
+  task: Task,
+  outputs: Outputs,
+  toText: (row: ResultRow) => string,
+): AsyncGenerator<string[]> {
+  const read = async (chunk: number): Promise<{ segments: Segments; firstRow: number; rows: number } | undefined> => {
+    const [segments, span] = await Promise.all([store.readSegments(task.id, chunk), store.readSpan(task.id, chunk)]);
+    return segments && span && { segments, ...span };
+  };
+  for await (const { segments, firstRow, rows } of eachChunk(task, read)) {
+    yield Array.from(readRows(segments, firstRow, rows, outputs), toText);
+  }
+}
+
+async function* eachChunk<T>(task: Task, read: (chunk: number) => Promise<T | undefined>): AsyncGenerator<T> {
+  let next = task.chunks > 0 ? read(0) : undefined;
+  for (let chunk = 0; chunk < task.chunks; chunk++) {
+    const found = await next;
+    if (found === undefined) throw new Error(`chunk ${chunk} has expired`);
+    next = chunk + 1 < task.chunks ? read(chunk + 1) : undefined;
+    next?.catch(() => {});
+    yield found;
+  }
+}
+
+async function drained(response: Response): Promise<void> {
+  const closed = new AbortController();
+  const onClose = () => closed.abort();
+  response.once('close', onClose);
+  try {
+    await once(response, 'drain', { signal: closed.signal });
+  } catch (error) {
+    if (!closed.signal.aborted) throw error;
+  } finally {
+    response.off('close', onClose);
+  }
+}

@@ -1,0 +1,32 @@
+/** What a client can ask of a submission, in the query or, for JSON, in the body. */
+import { BatchError } from '@millrace/batch/errors';
+import { z } from 'zod';
+
+export const SubmitOptions = z.object({
+  /** `iris`, the highest version, or `iris@2`. */
+  model: z.string('must be one model').min(1, 'is empty').max(200, 'is too long').optional(),
+  /** `reject` refuses the request when a row is bad; `report` predicts the others and reports the bad ones. */
+  on_invalid: z.enum(['reject', 'report'], 'must be reject or report').optional(),
+});
+export type SubmitOptions = z.infer<typeof SubmitOptions>;
+
+/** @throws BatchError `conflicting_parameter` when query and body disagree */
+export function mergeOptions(query: SubmitOptions, body: SubmitOptions): SubmitOptions {
+  for (const name of ['model', 'on_invalid'] as const) {
+    if (query[name] !== undefined && body[name] !== undefined && query[name] !== body[name]) {
+      throw new BatchError(
+        'conflicting_parameter',
+        `the query says ${name}=${query[name]}, the body says ${JSON.stringify(body[name])}`,
+      );
+    }
+  }
+  return { ...query, ...body };
+}
+
+/** How long the client would wait, in ms: `Prefer: wait=10` (RFC 7240), at most a minute. Undefined when it does not say. */
+export function preferredWait(prefer: string | undefined): number | undefined {
+  const seconds = /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,6})"?\s*(?:$|[,;])/i.exec(prefer ?? '')?.[1];
+  return seconds === undefined ? undefined : Math.min(Number(seconds), WAIT_MAX_SECONDS) * 1000;
+}
+
+const WAIT_MAX_SECONDS = 60;

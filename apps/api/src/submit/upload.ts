@@ -1,0 +1,66 @@
+/** An upload is responsible for one task from its first chunk until its last is in the queue, or nothing of it is left. */
+import { BatchError } from '@millrace/batch/errors';
+import type { Chunk } from '@millrace/batch/split/chunk-splitter';
+import type { Producer } from '@millrace/queue/producer';
+import type { NewTask, TaskStore } from '@millrace/queue/task-store';
+
+/** Chunks on their way to Redis at once; when they are that many, the socket is not read. */
+const IN_FLIGHT_MAX = 4;
+
+export class Upload {
+  private readonly inFlight = new Set<Promise<void>>();
+  private created: Promise<void> | undefined;
+  private failure: { error: unknown } | undefined;
+  private rowsAdded = 0;
+
+  constructor(
+    private readonly store: TaskStore,
+    private readonly producer: Producer,
+    private readonly task: NewTask,
+  ) {}
+
+  get rows(): number {
+    return this.rowsAdded;
+  }
+
+  /** Resolves when the next chunk may come. @throws whatever storing an earlier chunk met */
+  async add(chunk: Chunk): Promise<void> {
+    if (chunk.rows === 0) return;
+    this.rowsAdded += chunk.rows;
+    this.created ??= this.store.create(this.task);
+    const sent = this.send(chunk, this.created)
+      .catch((error) => {
+        this.failure ??= { error };
+      })
+      .finally(() => this.inFlight.delete(sent));
+    this.inFlight.add(sent);
+    if (this.inFlight.size >= IN_FLIGHT_MAX) await Promise.race(this.inFlight);
+    if (this.failure !== undefined) throw this.failure.error;
+  }
+
+  /** Waits for the chunks on their way and ends the upload. @throws BatchError `empty_batch`, or what storing met */
+  async finish(): Promise<void> {
+    await Promise.all(this.inFlight);
+    if (this.failure !== undefined) throw this.failure.error;
+    if (this.created === undefined) throw new BatchError('empty_batch', 'the body has no rows');
+    await this.store.seal(this.task.id);
+  }
+
+  /** Undoes the upload: a client that went away leaves a failed task, a refused one leaves nothing. */
+  async undo(error: unknown): Promise<void> {
+    await Promise.all(this.inFlight);
+    if (this.created === undefined) return;
+    if (error instanceof BatchError && error.code === 'upload_aborted') {
+      await this.store.abort(this.task.id, error.code, error.message);
+    } else {
+      await this.store.discard(this.task.id);
+    }
+  }
+
+  private async send(chunk: Chunk, created: Promise<void>): Promise<void> {
+    const { id } = this.task;
+    const [, appended] = await Promise.all([created, this.store.append(id, chunk)]);
+    if (appended === 'stopped') throw new BatchError('internal', 'the task was stopped while it was being received');
+    await this.producer.add({ task: id, chunk: chunk.index });
+  }
+}

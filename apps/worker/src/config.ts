@@ -1,0 +1,21 @@
+/** The worker's settings. */
+import { availableParallelism } from 'node:os';
+import { integer, PROCESS_SETTINGS } from '@millrace/process/env-types';
+import { z } from 'zod';
+
+export const WorkerSettings = z.object({
+  ...PROCESS_SETTINGS,
+  MODELS_DIR: z.string().default('./models'),
+  /** Inference threads; each runs one chunk at a time on one core. */
+  WORKER_THREADS: integer(1, 256, availableParallelism()),
+  /** Where health and metrics are served; 0 takes any free port and logs it. */
+  WORKER_PORT: integer(0, 65_535, 0),
+  WORKER_HOST: z.string().default('127.0.0.1'),
+  /** How long a worker that has gone silent keeps its chunks. */
+  LOCK_MS: integer(500, 600_000, 15_000),
+  /** How long a stopping worker lets its chunks finish before it hands them back. */
+  STOP_GRACE_MS: integer(0, 600_000, 20_000),
+  /** How long results are kept, in seconds. */
+  RESULT_TTL_SECONDS: integer(1, 365 * 86_400, 86_400),
+});
+export type WorkerSettings = z.infer<typeof WorkerSettings>;

@@ -1,0 +1,41 @@
+/** Keeps telling the catalogue, for as long as the worker runs, which versions it serves. */
+import type { ModelDescriptor } from '@millrace/batch/model';
+import { errorFields, type Logger } from '@millrace/process/logger';
+import type { CatalogPublisher } from '@millrace/queue/catalog';
+import { HEARTBEAT_MS } from '@millrace/queue/keys';
+
+export class Heartbeat {
+  private timer: NodeJS.Timeout | undefined;
+  /** The beat under way; while Redis is away it lasts, and none is added to it. */
+  private beating: Promise<void> | undefined;
+
+  constructor(
+    private readonly publisher: CatalogPublisher,
+    private readonly models: readonly ModelDescriptor[],
+    private readonly log: Logger,
+  ) {}
+
+  /** Resolves with the first beat, from which on the models are offered. */
+  async start(): Promise<void> {
+    await this.publisher.beat(this.models, Date.now());
+    this.timer = setInterval(() => {
+      this.beating ??= this.beat();
+    }, HEARTBEAT_MS);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.timer);
+    await this.beating;
+    await this.publisher.leave();
+  }
+
+  private async beat(): Promise<void> {
+    try {
+      await this.publisher.beat(this.models, Date.now());
+    } catch (error) {
+      this.log.warn('the heartbeat failed', errorFields(error));
+    } finally {
+      this.beating = undefined;
+    }
+  }
+}

@@ -1,0 +1,70 @@
+/** An inference thread is responsible for all computing on a chunk: decode, validate, predict, encode. */
+import { RowReader } from '@millrace/batch/rows/row-reader';
+import { decodeChunk } from '@millrace/batch/rows/decode-chunk';
+import { encodeChunk } from '@millrace/batch/results/encode-chunk';
+import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
+import type { ModelFiles } from '../models/model-directory.js';
+import type { PredictReply, PredictRequest, ProveReply, ProveRequest, ThreadData } from './messages.js';
+import { OnnxSession } from './onnx-session.js';
+import { proveSamples, timeInference } from './prove.js';
+
+/** A version as this thread runs it. */
+export interface LoadedModel {
+  files: ModelFiles;
+  reader: RowReader;
+  session: OnnxSession;
+}
+
+const { models } = workerData as ThreadData;
+const loaded = new Map<string, Promise<LoadedModel>>();
+
+/** Loads a version into this thread and runs its samples. @throws Error that says why it must not be served */
+export async function prove({ model }: ProveRequest): Promise<ProveReply> {
+  const version = await load(model);
+  await proveSamples(version);
+  return { secondsPerRow: await timeInference(version) };
+}
+
+/** Decodes, predicts and encodes a chunk. @throws Error when the model itself fails on it */
+export async function predict({ model, source }: PredictRequest): Promise<unknown> {
+  const { files, reader, session } = await load(model);
+  const { outputs, primary } = files.manifest;
+  const startedAt = performance.now();
+  const decoded = decodeChunk(source, reader);
+  const decodedAt = performance.now();
+  const columns = await session.predict(decoded);
+  const inferredAt = performance.now();
+  const result = encodeChunk({
+    ...decoded,
+    firstRow: source.firstRow,
+    columns,
+    primary: outputs.findIndex((output) => output.name === primary),
+  });
+  const encodedAt = performance.now();
+  return transferred({
+    result,
+    seconds: {
+      decode: (decodedAt - startedAt) / 1000,
+      infer: (inferredAt - decodedAt) / 1000,
+      encode: (encodedAt - inferredAt) / 1000,
+    },
+  });
+}
+
+function load(key: string): Promise<LoadedModel> {
+  const known = loaded.get(key);
+  if (known !== undefined) return known;
+  const files = models[key];
+  if (files === undefined) throw new Error(`this worker has no model ${key}`);
+  const loading = OnnxSession.open(files.path, files.manifest).then((session) => {
+    return { files, session, reader: new RowReader(files.manifest) };
+  });
+  loaded.set(key, loading);
+  return loading;
+}
+
+/** Moves the result's bytes to the main thread instead of copying them. */
+function transferred(reply: PredictReply): unknown {
+  const buffers = new Set(Object.values(reply.result.segments).map((bytes) => bytes.buffer));
+  return move({ [transferableSymbol]: [...buffers], [valueSymbol]: reply } as Parameters<typeof move>[0]);
+}

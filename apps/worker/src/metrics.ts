@@ -1,0 +1,57 @@
+/** What a worker counts. */
+import type { ChunkResult } from '@millrace/batch/results/encode-chunk';
+import { Counter, Histogram, type Registry, STEP_SECONDS, WAIT_SECONDS } from '@millrace/process/metrics';
+
+export type Step = 'begin' | 'decode' | 'infer' | 'encode' | 'commit';
+
+export class WorkerMetrics {
+  private readonly chunks: Counter<'outcome'>;
+  private readonly rows: Counter<'model' | 'outcome'>;
+  private readonly steps: Histogram<'step'>;
+  private readonly waiting: Histogram;
+
+  constructor(registry: Registry) {
+    const registers = [registry];
+    this.chunks = new Counter({
+      name: 'millrace_chunks_total',
+      help: 'Runs of chunks by how they ended.',
+      labelNames: ['outcome'],
+      registers,
+    });
+    this.rows = new Counter({
+      name: 'millrace_rows_total',
+      help: 'Rows committed by this worker, by outcome.',
+      labelNames: ['model', 'outcome'],
+      registers,
+    });
+    this.steps = new Histogram({
+      name: 'millrace_chunk_step_seconds',
+      help: 'Seconds a chunk spends in each step.',
+      labelNames: ['step'],
+      buckets: STEP_SECONDS,
+      registers,
+    });
+    this.waiting = new Histogram({
+      name: 'millrace_chunk_waiting_seconds',
+      help: 'Seconds from the moment a chunk is queued to the moment a worker takes it.',
+      buckets: WAIT_SECONDS,
+      registers,
+    });
+  }
+
+  waited(seconds: number): void {
+    this.waiting.observe(seconds);
+  }
+
+  step(step: Step, seconds: number): void {
+    this.steps.observe({ step }, seconds);
+  }
+
+  ended(outcome: 'committed' | 'repeated' | 'gone' | 'handed_back' | 'retried'): void {
+    this.chunks.inc({ outcome });
+  }
+
+  committed(model: string, { counts }: ChunkResult): void {
+    for (const [outcome, rows] of Object.entries(counts)) if (rows > 0) this.rows.inc({ model, outcome }, rows);
+  }
+}

@@ -1,0 +1,128 @@
+/** Runs one chunk: begin, predict, commit. Every way a run can end is decided here. */
+import type { RowCode } from '@millrace/batch/errors';
+import { type ChunkResult, encodeFailedChunk } from '@millrace/batch/results/encode-chunk';
+import { errorFields, type Logger } from '@millrace/process/logger';
+import { STALLS_MAX } from '@millrace/queue/chunk-job';
+import type { ChunkRun, RunOutcome } from '@millrace/queue/consumer';
+import type { StartedChunk, TaskStore } from '@millrace/queue/task-store';
+import type { PredictReply } from './inference/messages.js';
+import type { InferencePool } from './inference/pool.js';
+import type { Step, WorkerMetrics } from './metrics.js';
+
+export interface RunChunkDeps {
+  store: TaskStore;
+  pool: InferencePool;
+  metrics: WorkerMetrics;
+  log: Logger;
+  serves(model: string): boolean;
+}
+
+const SETTLED: RunOutcome = { kind: 'settled' };
+/** Until a chunk that this worker cannot run, or whose result cannot be stored now, is offered again. */
+const HAND_BACK_MS = 1_000;
+
+export async function runChunk(deps: RunChunkDeps, run: ChunkRun): Promise<RunOutcome> {
+  deps.metrics.waited(run.waitedMs / 1000);
+  try {
+    return await attempt(deps, run);
+  } catch (error) {
+    // Redis answered, but refused: full, read-only, loading. That is no fault of the chunk and costs it no attempt.
+    deps.log.error('a chunk could not be stored', { task_id: run.task, chunk: run.chunk, ...errorFields(error) });
+    deps.metrics.ended('handed_back');
+    return { kind: 'hand_back', afterMs: HAND_BACK_MS };
+  }
+}
+
+async function attempt(deps: RunChunkDeps, run: ChunkRun): Promise<RunOutcome> {
+  const { store, metrics } = deps;
+  const begun = await timed(deps, 'begin', () => store.begin(run.task, run.chunk));
+  switch (begun.kind) {
+    case 'done':
+      metrics.ended('repeated');
+      return SETTLED;
+    case 'gone':
+      metrics.ended('gone');
+      return SETTLED;
+    case 'lost':
+      return fail(deps, run, begun, 'input_lost', 'the bytes of this row are no longer stored');
+    case 'started':
+      if (run.stalls > STALLS_MAX) {
+        return fail(deps, run, begun.chunk, 'worker_lost', `${run.stalls} workers were lost over the chunk of this row`);
+      }
+      return deps.serves(begun.chunk.model) ? predict(deps, run, begun.chunk) : handBack(deps, run, begun.chunk);
+  }
+}
+
+async function predict(deps: RunChunkDeps, run: ChunkRun, chunk: StartedChunk): Promise<RunOutcome> {
+  const { model, format, columns, firstRow, rows } = chunk;
+  const bytes = Uint8Array.from(chunk.bytes);
+  let reply: PredictReply;
+  try {
+    reply = await deps.pool.predict({ model, source: { format, columns, firstRow, rows, bytes } });
+    for (const [step, seconds] of Object.entries(reply.seconds)) deps.metrics.step(step as Step, seconds);
+  } catch (error) {
+    return retry(deps, run, chunk, error);
+  }
+  return commit(deps, run, model, reply.result);
+}
+
+async function retry(deps: RunChunkDeps, run: ChunkRun, chunk: StartedChunk, error: unknown): Promise<RunOutcome> {
+  const reason = error instanceof Error ? error.message : String(error);
+  deps.log.warn('a chunk failed', { ...idsOf(run, chunk), error: reason, last_attempt: run.isLastAttempt });
+  if (run.isLastAttempt) return fail(deps, run, chunk, 'inference_failed', `the model failed: ${reason}`);
+  await deps.store.release(run.task, run.chunk);
+  deps.metrics.ended('retried');
+  return { kind: 'retry', reason };
+}
+
+/** For a version that this worker does not have; another may, or this one after its next start. */
+async function handBack(deps: RunChunkDeps, run: ChunkRun, chunk: StartedChunk): Promise<RunOutcome> {
+  await deps.store.release(run.task, run.chunk);
+  deps.metrics.ended('handed_back');
+  deps.log.debug('a chunk was handed back', { ...idsOf(run, chunk), model: chunk.model });
+  return { kind: 'hand_back', afterMs: HAND_BACK_MS };
+}
+
+/** Commits the same error for every row of a chunk that cannot be predicted. */
+function fail(
+  deps: RunChunkDeps,
+  run: ChunkRun,
+  { firstRow, rows, model = 'unknown' }: { firstRow: number; rows: number; model?: string },
+  code: RowCode,
+  message: string,
+): Promise<RunOutcome> {
+  deps.log.error('the rows of a chunk failed', { task_id: run.task, chunk: run.chunk, rows, code });
+  return commit(deps, run, model, encodeFailedChunk(firstRow, rows, code, message));
+}
+
+async function commit(deps: RunChunkDeps, run: ChunkRun, model: string, result: ChunkResult): Promise<RunOutcome> {
+  const { store, metrics, log } = deps;
+  const committed = await timed(deps, 'commit', () => store.commit(run.task, run.chunk, result));
+  switch (committed) {
+    case 'finished':
+      log.info('a task finished', { task_id: run.task, model });
+      break;
+    case 'done':
+      metrics.ended('repeated');
+      return SETTLED;
+    case 'gone':
+      metrics.ended('gone');
+      return SETTLED;
+    case 'committed':
+      break;
+  }
+  metrics.ended('committed');
+  metrics.committed(model, result);
+  return SETTLED;
+}
+
+async function timed<T>({ metrics }: RunChunkDeps, step: 'begin' | 'commit', work: () => Promise<T>): Promise<T> {
+  const startedAt = performance.now();
+  const value = await work();
+  metrics.step(step, (performance.now() - startedAt) / 1000);
+  return value;
+}
+
+function idsOf(run: ChunkRun, { requestId }: StartedChunk): Record<string, string | number> {
+  return { task_id: run.task, request_id: requestId, chunk: run.chunk };
+}

@@ -1,0 +1,75 @@
+/** Builds a worker process from its settings: `start` serves, `stop` undoes it. Nothing connects before `start`. */
+import { randomUUID } from 'node:crypto';
+import { modelKey } from '@millrace/batch/model';
+import { errorFields, type Logger } from '@millrace/process/logger';
+import { createRegistry } from '@millrace/process/metrics';
+import type { Phase } from '@millrace/process/shutdown';
+import { CatalogPublisher } from '@millrace/queue/catalog';
+import { connectForWork, serverProblems } from '@millrace/queue/connection';
+import { Consumer } from '@millrace/queue/consumer';
+import { DEFAULT_LIFETIMES, Keys } from '@millrace/queue/keys';
+import { TaskStore } from '@millrace/queue/task-store';
+import { createAdminServer, listen, stopServer } from './admin-server.js';
+import type { WorkerSettings } from './config.js';
+import { Heartbeat } from './heartbeat.js';
+import { InferencePool } from './inference/pool.js';
+import { WorkerMetrics } from './metrics.js';
+import { readModelDirectory } from './models/model-directory.js';
+import { proveModels } from './models/served-models.js';
+import { runChunk } from './run-chunk.js';
+
+/** Chunks held per thread: one that computes and one that waits, so that a thread never waits for the next. */
+const CHUNKS_PER_THREAD = 2;
+
+/** @returns the phases that stop it again @throws Error when it cannot serve */
+export async function startWorker(settings: WorkerSettings, log: Logger): Promise<Phase[]> {
+  const keys = new Keys(settings.KEY_PREFIX);
+  const redis = connectForWork(settings.REDIS_URL);
+  redis.on('error', (error) => log.warn('Redis does not answer', errorFields(error)));
+  await redis.connect().catch(() => log.warn('waiting for Redis'));
+  const problems = await serverProblems(redis);
+  if (problems.length > 0) throw new Error(problems.join('; '));
+
+  const directory = await readModelDirectory(settings.MODELS_DIR);
+  const pool = new InferencePool(directory.versions, settings.WORKER_THREADS);
+  const { served, refused } = await proveModels(directory.versions, pool);
+  for (const each of [...directory.refused, ...refused]) log.error('a model is not served', each);
+  for (const model of served) log.info('a model is served', { model: modelKey(model), digest: model.digest });
+
+  const registry = createRegistry();
+  const metrics = new WorkerMetrics(registry);
+  const lifetimes = { ...DEFAULT_LIFETIMES, resultsMs: settings.RESULT_TTL_SECONDS * 1000 };
+  const store = new TaskStore(redis, keys, lifetimes);
+  const servedKeys = new Set(served.map(modelKey));
+  const deps = { store, pool, metrics, log, serves: (model: string) => servedKeys.has(model) };
+  const consumer = new Consumer({
+    redis,
+    keys,
+    concurrency: settings.WORKER_THREADS * CHUNKS_PER_THREAD,
+    lockMs: settings.LOCK_MS,
+    run: (run) => runChunk(deps, run),
+    release: (run) => store.release(run.task, run.chunk),
+    onError: (error) => log.warn('the queue', errorFields(error)),
+  });
+
+  const heartbeat = new Heartbeat(new CatalogPublisher(redis, keys, randomUUID()), served, log);
+  const server = createAdminServer({
+    registry,
+    problems: () => [
+      ...(redis.status === 'ready' ? [] : [`Redis is ${redis.status}`]),
+      ...(served.length === 0 ? [`no model in ${settings.MODELS_DIR} is served`] : []),
+    ],
+  });
+  const port = await listen(server, settings.WORKER_PORT, settings.WORKER_HOST);
+  await heartbeat.start();
+  consumer.start();
+  log.info('the worker is ready', { models: served.length, threads: settings.WORKER_THREADS, port });
+
+  return [
+    { name: 'consumer', deadlineMs: settings.STOP_GRACE_MS + 3_000, run: () => consumer.stop(settings.STOP_GRACE_MS) },
+    { name: 'heartbeat', deadlineMs: 1_000, run: () => heartbeat.stop() },
+    { name: 'threads', deadlineMs: 2_000, run: () => pool.stop() },
+    { name: 'server', deadlineMs: 1_000, run: () => stopServer(server) },
+    { name: 'redis', deadlineMs: 1_000, run: async () => void (await redis.quit()) },
+  ];
+}

@@ -1,0 +1,87 @@
+/** The one error class of the platform and its closed set of codes. Nothing here knows HTTP: the API maps a code to a status. */
+
+/** A whole request is refused. */
+export const REQUEST_CODES = [
+  'body_too_large',
+  'conflicting_parameter',
+  'duplicate_column',
+  'empty_batch',
+  'internal',
+  'invalid_body',
+  'invalid_parameter',
+  'invalid_rows',
+  'malformed_body',
+  'malformed_encoding',
+  'malformed_header',
+  'method_not_allowed',
+  'missing_column',
+  'model_required',
+  'not_acceptable',
+  'not_found',
+  'result_expired',
+  'row_too_large',
+  'store_unavailable',
+  'unauthorized',
+  'unknown_column',
+  'unknown_model',
+  'unknown_parameter',
+  'unknown_task',
+  'unsupported_encoding',
+  'unsupported_media_type',
+  'upload_aborted',
+  'upload_timeout',
+] as const;
+export type RequestCode = (typeof REQUEST_CODES)[number];
+
+/** One row has no prediction. The first group is the sender's to mend (`invalid`), the second is ours or the model's (`failed`). */
+export const INVALID_ROW_CODES = [
+  'invalid_id',
+  'invalid_utf8',
+  'malformed_csv',
+  'malformed_json',
+  'missing_feature',
+  'out_of_range',
+  'unknown_feature',
+  'wrong_length',
+  'wrong_row_type',
+  'wrong_type',
+] as const;
+export const FAILED_ROW_CODES = [
+  'inference_failed',
+  'input_lost',
+  'non_finite_output',
+  'worker_lost',
+] as const;
+export type RowCode = (typeof INVALID_ROW_CODES)[number] | (typeof FAILED_ROW_CODES)[number];
+
+const INVALID = new Set<string>(INVALID_ROW_CODES);
+
+/** Which ledger entry a row with this code is counted under. */
+export function outcomeOf(code: RowCode): 'invalid' | 'failed' {
+  return INVALID.has(code) ? 'invalid' : 'failed';
+}
+
+/** The client's own name for a row, carried from the input to the result. */
+export type RowId = string | number;
+
+/** Why one row has no prediction. `row` counts from 0 over the whole task. */
+export interface RowError {
+  row: number;
+  id?: RowId;
+  code: RowCode;
+  message: string;
+}
+
+/** A refusal with a stable code; `details` are further members of the answer. */
+export class BatchError extends Error {
+  override readonly name = 'BatchError';
+
+  constructor(
+    readonly code: RequestCode,
+    message: string,
+    readonly details: Readonly<Record<string, unknown>> = {},
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

@@ -1,0 +1,90 @@
+/** Encodes what a chunk came to, in the bytes that the common reads stream out. */
+import { outcomeOf, type RowCode, type RowError, type RowId } from '../errors.js';
+import { type Column, cellText, isNonFinite } from './column.js';
+import { errorLine, lineHead } from './line.js';
+
+/**
+ * What is stored of a chunk, by name. `predictions` and `errors` are JSON list members joined by commas, `lines` is
+ * NDJSON with the primary output, `columns` says how the raw `column:<i>` are to be read, `ids` is a JSON list.
+ * `errors` and `ids` are absent when there are none, the columns when no row was predicted.
+ */
+export type Segments = Record<string, Uint8Array>;
+
+export interface ChunkResult {
+  counts: { succeeded: number; invalid: number; failed: number };
+  segments: Segments;
+}
+
+export interface ChunkOutcome {
+  firstRow: number;
+  rows: number;
+  ids?: (RowId | undefined)[];
+  /** Rows that were not predicted. */
+  errors: readonly RowError[];
+  columns: readonly Column[];
+  /** Index of the primary output in `columns`. */
+  primary: number;
+}
+
+const UTF8 = new TextEncoder();
+
+export function encodeChunk(outcome: ChunkOutcome): ChunkResult {
+  const { firstRow, rows, ids, columns } = outcome;
+  const errors = withNonFinite(outcome);
+  const counts = { succeeded: rows - errors.length, invalid: 0, failed: 0 };
+  for (const error of errors) counts[outcomeOf(error.code)]++;
+
+  const primary = columns[outcome.primary];
+  const predictions: string[] = new Array(rows);
+  let lines = '';
+  let nextError = 0;
+  for (let place = 0; place < rows; place++) {
+    const row = firstRow + place;
+    const error = errors[nextError];
+    if (error?.row === row) {
+      nextError++;
+      predictions[place] = 'null';
+      lines += errorLine(error);
+    } else {
+      const value = cellText(primary as Column, place);
+      predictions[place] = value;
+      lines += `${lineHead(row, ids?.[place])},"prediction":${value}}\n`;
+    }
+  }
+
+  const segments: Segments = { predictions: UTF8.encode(predictions.join(',')), lines: UTF8.encode(lines) };
+  if (errors.length > 0) segments.errors = UTF8.encode(errors.map((error) => JSON.stringify(error)).join(','));
+  if (ids !== undefined) segments.ids = UTF8.encode(JSON.stringify(Array.from(ids, (id) => id ?? null)));
+  if (counts.succeeded > 0) {
+    segments.columns = UTF8.encode(JSON.stringify(columns.map(({ data: _, ...shape }) => shape)));
+    columns.forEach((column, index) => {
+      const { buffer, byteOffset, byteLength } = column.data;
+      segments[`column:${index}`] = new Uint8Array(buffer, byteOffset, byteLength);
+    });
+  }
+  return { counts, segments };
+}
+
+/** The result of a chunk that could not be processed at all: the same error for every row. */
+export function encodeFailedChunk(firstRow: number, rows: number, code: RowCode, message: string): ChunkResult {
+  const errors = Array.from({ length: rows }, (_, place) => ({ row: firstRow + place, code, message }));
+  return encodeChunk({ firstRow, rows, errors, columns: [], primary: 0 });
+}
+
+/** Adds an error for every predicted row with a NaN or an infinity in any output; keeps the order of rows. */
+function withNonFinite({ firstRow, rows, ids, errors, columns }: ChunkOutcome): readonly RowError[] {
+  const unpredicted = new Set(errors.map((error) => error.row));
+  const found: RowError[] = [];
+  for (let place = 0; place < rows; place++) {
+    const column = columns.find((each) => isNonFinite(each, place));
+    if (column === undefined || unpredicted.has(firstRow + place)) continue;
+    const error: RowError = {
+      row: firstRow + place,
+      code: 'non_finite_output',
+      message: `the model's output "${column.name}" is not a finite number`,
+    };
+    const id = ids?.[place];
+    found.push(id === undefined ? error : { ...error, id });
+  }
+  return found.length === 0 ? errors : [...errors, ...found].sort((a, b) => a.row - b.row);
+}

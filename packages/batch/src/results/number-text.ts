@@ -1,0 +1,17 @@
+/** Numbers as the shortest text that reads back to the same value. */
+
+/** The shortest decimal that reads back to the same float32. FLT_DIG (6) digits always survive, FLT_DECIMAL_DIG (9) always suffice. */
+export function float32Text(value: number): string {
+  if (Number.isInteger(value) && Math.abs(value) < 1e6) return String(value);
+  for (let digits = 6; digits < 9; digits++) {
+    const candidate = Number(value.toPrecision(digits));
+    if (Math.fround(candidate) === value) return String(candidate);
+  }
+  return String(Number(value.toPrecision(9)));
+}
+
+/** An int64 as a JSON number while a double holds it exactly, as a JSON string beyond. */
+export function int64Text(value: bigint): string {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? String(number) : `"${value}"`;
+}

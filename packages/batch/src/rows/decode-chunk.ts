@@ -1,0 +1,164 @@
+/** Turns the bytes of a chunk into the input tensor, the ids, and an error for every row that could not be read. */
+import type { RowError, RowId } from '../errors.js';
+import { isBlank, type LineFormat, recordBorders } from '../split/record-borders.js';
+import { parseRecord, withoutLineEnd } from './csv.js';
+import { type CsvColumn, ID_KEY, type RowProblem, type RowReader } from './row-reader.js';
+
+export interface DecodedChunk {
+  rows: number;
+  /** Rows that were read, packed: shape `[valid.length, reader.width]`. */
+  tensor: Float32Array;
+  /** For each packed row its place in the chunk, ascending from 0. */
+  valid: Uint32Array;
+  /** By place in the chunk; absent when no row has an id. */
+  ids?: (RowId | undefined)[];
+  /** In order of `row`, which counts over the whole task. */
+  errors: RowError[];
+}
+
+export interface ChunkSource {
+  format: LineFormat;
+  bytes: Uint8Array;
+  firstRow: number;
+  rows: number;
+  /** What the columns hold; CSV only. */
+  columns?: readonly CsvColumn[];
+}
+
+export function decodeChunk(source: ChunkSource, reader: RowReader): DecodedChunk {
+  const collector = new RowCollector(source, reader);
+  const read = source.format === 'csv' ? readCsvRow(collector, source.columns ?? []) : readJsonRow(collector);
+  eachRecord(source, read);
+  return collector.finish();
+}
+
+type ReadRecord = (record: string | undefined) => void;
+
+function readJsonRow(collector: RowCollector): ReadRecord {
+  return (record) => {
+    if (record === undefined) return collector.reject(NOT_UTF8);
+    let row: unknown;
+    try {
+      row = JSON.parse(collector.atStart && record.startsWith('\uFEFF') ? record.slice(1) : record);
+    } catch {
+      return collector.reject({ code: 'malformed_json', message: 'the line is not valid JSON' });
+    }
+    collector.addJson(row);
+  };
+}
+
+function readCsvRow(collector: RowCollector, columns: readonly CsvColumn[]): ReadRecord {
+  const idColumn = columns.indexOf(ID_KEY);
+  return (record) => {
+    if (record === undefined) return collector.reject(NOT_UTF8);
+    const fields = parseRecord(withoutLineEnd(record));
+    if (fields === undefined) {
+      return collector.reject({ code: 'malformed_csv', message: 'the quotes of this record do not pair up' });
+    }
+    collector.addFields(fields, columns, idColumn === -1 ? undefined : fields[idColumn]);
+  };
+}
+
+const NOT_UTF8: RowProblem = { code: 'invalid_utf8', message: 'the record is not valid UTF-8' };
+
+/** Passes on every record that is not blank, as text; undefined for one that is not UTF-8. */
+function eachRecord({ format, bytes }: ChunkSource, read: ReadRecord): void {
+  const text = decodeStrict(bytes);
+  if (text !== undefined && (format === 'ndjson' || !text.includes('"'))) {
+    for (const line of text.split('\n')) if (!isBlankText(line)) read(line);
+    return;
+  }
+  const borders = recordBorders(format);
+  for (let start = 0; start < bytes.length; ) {
+    const end = borders.next(bytes, start);
+    const stop = end === -1 ? bytes.length : end;
+    if (!isBlank(bytes, start, stop)) read(decodeStrict(bytes.subarray(start, stop)));
+    start = stop;
+  }
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function decodeStrict(bytes: Uint8Array): string | undefined {
+  try {
+    return UTF8.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The same test as `isBlank`, on text. */
+function isBlankText(line: string): boolean {
+  for (let index = 0; index < line.length; index++) {
+    const code = line.charCodeAt(index);
+    if (code !== 0x20 && code !== 0x09 && code !== 0x0d) return false;
+  }
+  return true;
+}
+
+/** Fills the tensor row by row. */
+class RowCollector {
+  private readonly tensor: Float32Array;
+  private readonly valid: Uint32Array;
+  private readonly errors: RowError[] = [];
+  private ids: (RowId | undefined)[] | undefined;
+  private validRows = 0;
+  private place = 0;
+
+  constructor(
+    private readonly source: { firstRow: number; rows: number },
+    private readonly reader: RowReader,
+  ) {
+    this.tensor = new Float32Array(source.rows * reader.width);
+    this.valid = new Uint32Array(source.rows);
+  }
+
+  /** At the first row of the task, where a byte order mark may stand. */
+  get atStart(): boolean {
+    return this.place === 0 && this.source.firstRow === 0;
+  }
+
+  addJson(row: unknown): void {
+    const id = this.reader.idOf(row);
+    if (typeof id === 'object') return this.reject(id);
+    this.settle(this.reader.read(row, this.tensor, this.validRows * this.reader.width), id);
+  }
+
+  addFields(fields: readonly string[], columns: readonly CsvColumn[], id: string | undefined): void {
+    const checked = this.reader.idOf({ [ID_KEY]: id === '' ? undefined : id });
+    if (typeof checked === 'object') return this.reject(checked);
+    this.settle(this.reader.readFields(fields, columns, this.tensor, this.validRows * this.reader.width), checked);
+  }
+
+  reject(problem: RowProblem, id?: RowId): void {
+    const error: RowError = { row: this.source.firstRow + this.place, code: problem.code, message: problem.message };
+    if (id !== undefined) error.id = id;
+    this.errors.push(error);
+    this.place++;
+  }
+
+  finish(): DecodedChunk {
+    if (this.place !== this.source.rows) {
+      throw new Error(`the chunk was split as ${this.source.rows} rows and read as ${this.place}`);
+    }
+    const decoded: DecodedChunk = {
+      rows: this.place,
+      tensor: this.tensor.subarray(0, this.validRows * this.reader.width),
+      valid: this.valid.subarray(0, this.validRows),
+      errors: this.errors,
+    };
+    if (this.ids !== undefined) decoded.ids = this.ids;
+    return decoded;
+  }
+
+  private settle(problem: RowProblem | undefined, id: RowId | undefined): void {
+    if (id !== undefined) {
+      this.ids ??= [];
+      this.ids[this.place] = id;
+    }
+    if (problem !== undefined) return this.reject(problem, id);
+    this.valid[this.validRows] = this.place;
+    this.validRows++;
+    this.place++;
+  }
+}

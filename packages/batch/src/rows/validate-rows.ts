@@ -1,0 +1,44 @@
+/** Validates rows that are already parsed, for requests that are refused whole when a row is bad. */
+import { BatchError } from '../errors.js';
+import { ID_KEY, type RowReader } from './row-reader.js';
+
+const LISTED_MAX = 100;
+
+export interface InvalidRow {
+  row: number;
+  /** JSON pointer (RFC 6901) into the request body; JSON only. */
+  pointer?: string;
+  code: string;
+  message: string;
+}
+
+/**
+ * @param pointer where the rows are in the request body: `""` for a bare list, `"/inputs"` inside an envelope
+ * @throws BatchError `invalid_rows`
+ */
+export function validateRows(rows: readonly unknown[], reader: RowReader, pointer: string): void {
+  const scratch = new Float32Array(reader.width);
+  const invalid: InvalidRow[] = [];
+  rows.forEach((row, index) => {
+    const id = reader.idOf(row);
+    const problem = typeof id === 'object' ? { ...id, feature: ID_KEY } : reader.read(row, scratch, 0);
+    if (problem === undefined) return;
+    const member = problem.feature === undefined || Array.isArray(row) ? '' : `/${escapePointer(problem.feature)}`;
+    const { code, message } = problem;
+    invalid.push({ row: index, pointer: `${pointer}/${index}${member}`, code, message });
+  });
+  refuseInvalid(invalid, rows.length);
+}
+
+/** @throws BatchError `invalid_rows` with the first 100 and the total, unless there are none */
+export function refuseInvalid(invalid: readonly InvalidRow[], rows: number): void {
+  if (invalid.length === 0) return;
+  throw new BatchError('invalid_rows', `${invalid.length} of ${rows} rows cannot be predicted`, {
+    invalid_rows: invalid.length,
+    errors: invalid.slice(0, LISTED_MAX),
+  });
+}
+
+function escapePointer(name: string): string {
+  return name.replaceAll('~', '~0').replaceAll('/', '~1');
+}

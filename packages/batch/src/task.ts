@@ -1,0 +1,48 @@
+/** What is recorded of a task, and how a poll shows it. */
+import type { RequestCode } from './errors.js';
+import type { Ledger } from './ledger.js';
+import type { LineFormat } from './split/record-borders.js';
+import type { TaskStatus } from './status.js';
+
+export interface Task {
+  id: string;
+  /** Who submitted it; `anonymous` without keys. Nobody else may see it. */
+  client: string;
+  /** The pinned version, `name@version`. */
+  model: string;
+  /** The format of the stored chunks. */
+  format: LineFormat;
+  requestId: string;
+  status: TaskStatus;
+  ledger: Ledger;
+  /** Chunks stored so far; final once the task has left `receiving`. */
+  chunks: number;
+  /** Milliseconds since the epoch, like all times here. */
+  createdAt: number;
+  startedAt?: number;
+  finishedAt?: number;
+  /** From then on the results are gone. */
+  expiresAt?: number;
+  /** Why the task as a whole came to nothing. */
+  error?: { code: RequestCode; message: string };
+}
+
+/** The task's part of a poll's answer: everything but the predictions and the row errors. */
+export function taskView(task: Task, waitingFor?: string): Record<string, unknown> {
+  return {
+    task_id: task.id,
+    status: task.status,
+    model: task.model,
+    rows: task.ledger,
+    created_at: isoTime(task.createdAt),
+    started_at: isoTime(task.startedAt),
+    finished_at: isoTime(task.finishedAt),
+    expires_at: isoTime(task.expiresAt),
+    ...(waitingFor === undefined ? {} : { waiting_for: waitingFor }),
+    ...(task.error === undefined ? {} : { error: task.error }),
+  };
+}
+
+export function isoTime(time: number | undefined): string | null {
+  return time === undefined ? null : new Date(time).toISOString();
+}

@@ -1,0 +1,40 @@
+/** The life of a process: settings, log, start, and on a signal the stop. */
+import type { z } from 'zod';
+import { ConfigError, readConfig } from './config.js';
+import { createLogger, errorFields, type Logger } from './logger.js';
+import { type Phase, shutdownOnSignal } from './shutdown.js';
+
+interface ProcessSettings {
+  LOG_LEVEL: string;
+  LOG_FORMAT?: 'json' | 'pretty' | undefined;
+}
+
+/**
+ * @param start resolves once the process serves, with the phases that stop it
+ * Exits with 1 and the reason when the settings do not hold or the start fails.
+ */
+export async function runProcess<Settings extends ProcessSettings>(
+  service: string,
+  schema: z.ZodType<Settings>,
+  start: (settings: Settings, log: Logger) => Promise<Phase[]>,
+): Promise<void> {
+  const settings = settingsOrExit(schema);
+  const log = createLogger({ service, level: settings.LOG_LEVEL, format: settings.LOG_FORMAT });
+  try {
+    shutdownOnSignal(log, await start(settings, log));
+  } catch (error) {
+    log.error(`cannot start: ${(error as Error).message}`, errorFields((error as Error).cause ?? error));
+    log.once('finish', () => process.exit(1));
+    log.end();
+  }
+}
+
+function settingsOrExit<Settings>(schema: z.ZodType<Settings>): Settings {
+  try {
+    return readConfig(schema, process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  }
+}

@@ -1,0 +1,32 @@
+/** The job of one chunk: what it carries, when it is its turn, how often it is tried. */
+import type { JobsOptions } from 'bullmq';
+import { z } from 'zod';
+
+/** Ids only; the bytes are in the task store. */
+export const ChunkJob = z.strictObject({ task: z.string(), chunk: z.int().min(0) });
+export type ChunkJob = z.infer<typeof ChunkJob>;
+
+/** Runs that end in an error before the chunk's rows are given up. */
+export const ATTEMPTS = 3;
+/** Workers that may die over a chunk before it is suspected of killing them. High: operators kill workers, too. */
+export const STALLS_MAX = 10;
+/** The pool every model runs in. */
+export const DEFAULT_POOL = 'default';
+
+const PRIORITY_MAX = 2_097_151;
+const DAY_SECONDS = 86_400;
+
+/**
+ * A task's first chunk goes before every other task's second: small tasks pass by large ones, large ones share evenly.
+ * The priority is always set, since BullMQ runs a job without one before all that have one.
+ */
+export function chunkJobOptions({ task, chunk }: ChunkJob): JobsOptions {
+  return {
+    jobId: `${task}.${chunk}`,
+    priority: Math.min(chunk + 1, PRIORITY_MAX),
+    attempts: ATTEMPTS,
+    backoff: { type: 'exponential', delay: 500 },
+    removeOnComplete: true,
+    removeOnFail: { age: DAY_SECONDS, count: 1_000 },
+  };
+}

@@ -1,0 +1,68 @@
+/**
+ * Every key of the platform in Redis. The keys of one task share a hash tag, so that one script may touch them all on a
+ * cluster. `TTL` names the lifetime; nothing is written without one.
+ */
+export class Keys {
+  constructor(readonly prefix: string) {}
+
+  /** Hash: the task record with its ledger. TTL: unfinished, then results + record. */
+  task = (id: string): string => `${this.tag(id)}:task`;
+
+  /** Hash: chunk index → `state first_row rows`, state being pending, running or done. TTL: as the results. */
+  chunks = (id: string): string => `${this.tag(id)}:chunks`;
+
+  /** String: the bytes of a chunk as they came. TTL: unfinished; deleted by the commit of the chunk. */
+  input = (id: string, chunk: number): string => `${this.inputs(id)}${chunk}`;
+  inputs = (id: string): string => `${this.tag(id)}:in:`;
+
+  /** Hash: segment name → bytes of a chunk's result. TTL: unfinished, then results. */
+  output = (id: string, chunk: number): string => `${this.outputs(id)}${chunk}`;
+  outputs = (id: string): string => `${this.tag(id)}:out:`;
+
+  /** Channel: the id of every task that has finished. */
+  finished = (): string => `${this.prefix}:finished`;
+
+  /** String: the descriptor of a served model version, JSON. TTL: descriptor. */
+  model = (key: string): string => `${this.prefix}:model:${key}`;
+
+  /** Sorted set: model version → when a worker last published it. TTL: descriptor. */
+  models = (): string => `${this.prefix}:models`;
+
+  /** String: what one worker process serves, JSON. TTL: heartbeat. */
+  worker = (id: string): string => `${this.prefix}:worker:${id}`;
+
+  /** Sorted set: worker id → when it last beat. TTL: descriptor. */
+  workers = (): string => `${this.prefix}:workers`;
+
+  /** Prefix of BullMQ's own keys, with a hash tag. Jobs are removed when done and the event stream is bounded. */
+  get queuePrefix(): string {
+    return `{${this.prefix}:queue}`;
+  }
+
+  private tag(id: string): string {
+    return `${this.prefix}:{${id}}`;
+  }
+}
+
+/** Lifetimes in milliseconds. */
+export interface Lifetimes {
+  /** Of a task that does not finish, with its inputs and results. */
+  unfinishedMs: number;
+  /** Of results, from the end of their task. */
+  resultsMs: number;
+  /** How long the record outlives the results, so that an expired id is told from an unknown one. */
+  recordMs: number;
+}
+
+const HOUR = 3_600_000;
+export const DEFAULT_LIFETIMES: Lifetimes = {
+  unfinishedMs: 7 * 24 * HOUR,
+  resultsMs: 24 * HOUR,
+  recordMs: 7 * 24 * HOUR,
+};
+
+/** Of a model descriptor no worker publishes any more. */
+export const DESCRIPTOR_TTL_MS = 7 * 24 * HOUR;
+export const HEARTBEAT_MS = 2_000;
+/** A worker that has not beaten for this long counts as gone. */
+export const HEARTBEAT_TTL_MS = 10_000;

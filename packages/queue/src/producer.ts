@@ -1,0 +1,47 @@
+/** The producer is responsible for putting chunk jobs into the queue, and for saying how much waits there. */
+import { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { type ChunkJob, chunkJobOptions, DEFAULT_POOL } from './chunk-job.js';
+import type { Keys } from './keys.js';
+
+const EVENTS_KEPT = 1_000;
+
+/** Jobs by state. */
+export interface QueueDepth {
+  waiting: number;
+  active: number;
+  delayed: number;
+}
+
+export class Producer {
+  private readonly queue: Queue<ChunkJob, void, 'chunk'>;
+
+  /** @param onError hears of connection errors; the call that met one rejects by itself */
+  constructor(redis: Redis, keys: Keys, onError: (error: Error) => void) {
+    this.queue = new Queue(DEFAULT_POOL, {
+      connection: redis,
+      prefix: keys.queuePrefix,
+      skipWaitingForReady: true,
+      streams: { events: { maxLen: EVENTS_KEPT } },
+    });
+    this.queue.on('error', onError);
+  }
+
+  /** Adding the same chunk twice is adding it once. */
+  async add(job: ChunkJob): Promise<void> {
+    await this.queue.add('chunk', job, chunkJobOptions(job));
+  }
+
+  async depth(): Promise<QueueDepth> {
+    const counts = await this.queue.getJobCounts('wait', 'prioritized', 'active', 'delayed');
+    return {
+      waiting: (counts.wait ?? 0) + (counts.prioritized ?? 0),
+      active: counts.active ?? 0,
+      delayed: counts.delayed ?? 0,
+    };
+  }
+
+  async stop(): Promise<void> {
+    await this.queue.close();
+  }
+}

@@ -1,0 +1,67 @@
+/** The status table and the ledger's rules in Lua, generated from the ones in packages/batch. */
+import { OUTCOMES } from '@millrace/batch/ledger';
+import { MOVES } from '@millrace/batch/status';
+
+const TABLE = Object.entries(MOVES)
+  .map(([from, targets]) => `${from} = {${targets.map((to) => `${to} = true`).join(', ')}}`)
+  .join(', ');
+
+/**
+ * Defines for the task hash at KEYS[1]:
+ * `move(to)` sets the status if the table allows it, true when it did;
+ * `is_terminal(status)`;
+ * `ledger(outcome, by)` adds rows to an outcome;
+ * `final_status()` mirrors `finalStatus` in packages/batch/src/ledger.ts.
+ */
+export const STATUS_MOVES = `
+local MOVES = {${TABLE}}
+local function is_terminal(status)
+  return next(MOVES[status]) == nil
+end
+local function move(to)
+  local from = redis.call('HGET', KEYS[1], 'status')
+  if not MOVES[from][to] then return false end
+  redis.call('HSET', KEYS[1], 'status', to)
+  return true
+end
+local function ledger(outcome, by)
+  if by ~= 0 then redis.call('HINCRBY', KEYS[1], outcome, by) end
+end
+local function count(outcome)
+  return tonumber(redis.call('HGET', KEYS[1], outcome))
+end
+local function final_status()
+  if count('succeeded') == count('total') then return 'succeeded' end
+  if count('succeeded') > 0 then return 'partially_succeeded' end
+  if count('cancelled') > 0 then return 'cancelled' end
+  if count('expired') > 0 then return 'expired' end
+  return 'failed'
+end
+`;
+
+/**
+ * Defines `finish_if_done(now, results_ms, record_ms, channel, outputs, chunks_key)`: when the upload has ended and every
+ * chunk is done, gives the task its final status, starts the lifetime of its results, and publishes its id.
+ */
+export const FINISH = `
+local function expire_results(now, results_ms, record_ms, outputs, chunks_key)
+  local chunks = tonumber(redis.call('HGET', KEYS[1], 'chunks'))
+  for index = 0, chunks - 1 do redis.call('PEXPIRE', outputs .. index, results_ms) end
+  redis.call('PEXPIRE', chunks_key, results_ms)
+  redis.call('HSET', KEYS[1], 'finished_at', now, 'expires_at', now + results_ms)
+  redis.call('PEXPIRE', KEYS[1], results_ms + record_ms)
+end
+local function finish_if_done(now, results_ms, record_ms, channel, outputs, chunks_key)
+  local task = redis.call('HMGET', KEYS[1], 'sealed', 'chunks', 'done', 'id')
+  if task[1] ~= '1' or task[2] ~= task[3] then return false end
+  if not move(final_status()) then return false end
+  expire_results(tonumber(now), tonumber(results_ms), tonumber(record_ms), outputs, chunks_key)
+  redis.call('PUBLISH', channel, task[4])
+  return true
+end
+`;
+
+/** The ledger of a task without rows, as field-value pairs. */
+export const EMPTY_LEDGER: Readonly<Record<string, number>> = Object.fromEntries(
+  ['total', ...OUTCOMES].map((outcome) => [outcome, 0]),
+);

@@ -1,0 +1,167 @@
+/**
+ * The steps of a task that must happen whole or not at all, each one script. All keys share the task's hash tag. Each may
+ * be sent again after a lost reply: the second run changes nothing and answers so that the caller goes on.
+ */
+import { FINISH, STATUS_MOVES } from './status-moves.js';
+
+export interface ScriptDefinition {
+  numberOfKeys: number;
+  lua: string;
+}
+
+/**
+ * Stores a chunk and counts its rows as pending.
+ * KEYS task, chunks, input · ARGV index, first_row, rows, bytes, unfinished_ms
+ * → `stored` · `stopped` when the task is finished or gone
+ */
+export const APPEND: ScriptDefinition = {
+  numberOfKeys: 3,
+  lua: `${STATUS_MOVES}
+local status = redis.call('HGET', KEYS[1], 'status')
+if not status or is_terminal(status) then return 'stopped' end
+if redis.call('HSETNX', KEYS[2], ARGV[1], 'pending ' .. ARGV[2] .. ' ' .. ARGV[3]) == 0 then return 'stored' end
+redis.call('PEXPIRE', KEYS[2], ARGV[5])
+redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[5])
+redis.call('HINCRBY', KEYS[1], 'chunks', 1)
+ledger('total', tonumber(ARGV[3]))
+ledger('pending', tonumber(ARGV[3]))
+return 'stored'
+`,
+};
+
+/**
+ * Ends the upload: no chunk comes any more.
+ * KEYS task, chunks · ARGV now, results_ms, record_ms, channel, outputs (key prefix)
+ * → the status · false when the task is gone
+ */
+export const SEAL: ScriptDefinition = {
+  numberOfKeys: 2,
+  lua: `${STATUS_MOVES}${FINISH}
+local status = redis.call('HGET', KEYS[1], 'status')
+if not status then return false end
+if status == 'receiving' then
+  redis.call('HSET', KEYS[1], 'sealed', '1')
+  move(redis.call('HEXISTS', KEYS[1], 'started_at') == 1 and 'running' or 'pending')
+  finish_if_done(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], KEYS[2])
+end
+return redis.call('HGET', KEYS[1], 'status')
+`,
+};
+
+/**
+ * Fails a task whose upload broke off: nothing of its rows is kept.
+ * KEYS task, chunks · ARGV now, record_ms, channel, inputs (key prefix), outputs (key prefix), code, message
+ * → 1 when it was still receiving
+ */
+export const ABORT: ScriptDefinition = {
+  numberOfKeys: 2,
+  lua: `${STATUS_MOVES}
+if redis.call('HGET', KEYS[1], 'status') ~= 'receiving' then return 0 end
+for index = 0, count('chunks') - 1 do redis.call('DEL', ARGV[4] .. index, ARGV[5] .. index) end
+redis.call('DEL', KEYS[2])
+for _, outcome in ipairs({'pending', 'running', 'succeeded', 'invalid'}) do
+  ledger('failed', count(outcome))
+  redis.call('HSET', KEYS[1], outcome, 0)
+end
+move('failed')
+redis.call('HSET', KEYS[1], 'chunks', 0, 'finished_at', ARGV[1], 'error_code', ARGV[6], 'error_message', ARGV[7])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+redis.call('PUBLISH', ARGV[3], redis.call('HGET', KEYS[1], 'id'))
+return 1
+`,
+};
+
+/**
+ * Removes a task that was refused in mid-upload, with every key it has.
+ * KEYS task, chunks · ARGV inputs (key prefix), outputs (key prefix) → 1
+ */
+export const DISCARD: ScriptDefinition = {
+  numberOfKeys: 2,
+  lua: `
+local chunks = tonumber(redis.call('HGET', KEYS[1], 'chunks') or 0)
+for index = 0, chunks - 1 do redis.call('DEL', ARGV[1] .. index, ARGV[2] .. index) end
+redis.call('DEL', KEYS[1], KEYS[2])
+return 1
+`,
+};
+
+/**
+ * Starts a chunk: counts its rows as running and hands out its bytes. A task that is still being received stays so.
+ * KEYS task, chunks, input · ARGV index, now
+ * → {\`gone\`} · {\`done\`} · {\`lost\`, first_row, rows} when the input bytes are missing
+ * · {\`started\`, first_row, rows, model, format, columns, request_id, created_at, bytes}
+ */
+export const BEGIN: ScriptDefinition = {
+  numberOfKeys: 3,
+  lua: `${STATUS_MOVES}
+local status = redis.call('HGET', KEYS[1], 'status')
+if not status or is_terminal(status) then return {'gone'} end
+local entry = redis.call('HGET', KEYS[2], ARGV[1])
+if not entry then return {'gone'} end
+local state, first_row, rows = string.match(entry, '^(%a+) (%d+) (%d+)$')
+if state == 'done' then return {'done'} end
+if state == 'pending' then
+  redis.call('HSET', KEYS[2], ARGV[1], 'running ' .. first_row .. ' ' .. rows)
+  ledger('pending', -tonumber(rows))
+  ledger('running', tonumber(rows))
+  redis.call('HSETNX', KEYS[1], 'started_at', ARGV[2])
+  if status == 'pending' then move('running') end
+end
+local bytes = redis.call('GET', KEYS[3])
+if not bytes then return {'lost', first_row, rows} end
+local task = redis.call('HMGET', KEYS[1], 'model', 'format', 'columns', 'request_id', 'created_at')
+return {'started', first_row, rows, task[1], task[2], task[3], task[4], task[5], bytes}
+`,
+};
+
+/**
+ * Takes a chunk back that was begun and is to be begun again, by whichever worker.
+ * KEYS task, chunks · ARGV index → 1 when it was running
+ */
+export const RELEASE: ScriptDefinition = {
+  numberOfKeys: 2,
+  lua: `${STATUS_MOVES}
+local entry = redis.call('HGET', KEYS[2], ARGV[1])
+if not entry then return 0 end
+local state, first_row, rows = string.match(entry, '^(%a+) (%d+) (%d+)$')
+if state ~= 'running' then return 0 end
+redis.call('HSET', KEYS[2], ARGV[1], 'pending ' .. first_row .. ' ' .. rows)
+ledger('running', -tonumber(rows))
+ledger('pending', tonumber(rows))
+return 1
+`,
+};
+
+/**
+ * Commits a chunk once: its result, the ledger, the task's status and the event, or nothing.
+ * KEYS task, chunks, input, output
+ * ARGV index, succeeded, invalid, failed, now, unfinished_ms, results_ms, record_ms, channel, outputs (key prefix),
+ *      then segment name, bytes, …
+ * → \`committed\` · \`finished\` when that ended the task · \`done\` when another run was first · \`gone\`
+ */
+export const COMMIT: ScriptDefinition = {
+  numberOfKeys: 4,
+  lua: `${STATUS_MOVES}${FINISH}
+local status = redis.call('HGET', KEYS[1], 'status')
+if not status or is_terminal(status) then return 'gone' end
+local entry = redis.call('HGET', KEYS[2], ARGV[1])
+if not entry then return 'gone' end
+local state, first_row, rows = string.match(entry, '^(%a+) (%d+) (%d+)$')
+if state == 'done' then return 'done' end
+if ARGV[2] + ARGV[3] + ARGV[4] ~= tonumber(rows) then
+  return redis.error_reply('ERR the counts of chunk ' .. ARGV[1] .. ' do not sum to its ' .. rows .. ' rows')
+end
+redis.call('HSET', KEYS[2], ARGV[1], 'done ' .. first_row .. ' ' .. rows)
+for index = 11, #ARGV, 2 do redis.call('HSET', KEYS[4], ARGV[index], ARGV[index + 1]) end
+redis.call('PEXPIRE', KEYS[4], ARGV[6])
+redis.call('DEL', KEYS[3])
+ledger(state, -tonumber(rows))
+ledger('succeeded', tonumber(ARGV[2]))
+ledger('invalid', tonumber(ARGV[3]))
+ledger('failed', tonumber(ARGV[4]))
+redis.call('HINCRBY', KEYS[1], 'done', 1)
+redis.call('HSETNX', KEYS[1], 'started_at', ARGV[5])
+if finish_if_done(ARGV[5], ARGV[7], ARGV[8], ARGV[9], ARGV[10], KEYS[2]) then return 'finished' end
+return 'committed'
+`,
+};
