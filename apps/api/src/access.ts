@@ -45,7 +45,8 @@ export function identifyRequest(log: Logger, metrics: ApiMetrics): RequestHandle
 
 export function identifyClient(keys: ApiKeys | undefined): RequestHandler {
   return async (request, response, next) => {
-    response.locals.client = keys === undefined ? ANONYMOUS : await keys.authenticate(request.get('authorization'));
+    response.locals.client =
+      keys === undefined ? ANONYMOUS : await keys.authenticate(request.get('authorization'));
     next();
   };
 }

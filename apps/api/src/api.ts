@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { errorFields, type Logger } from '@millrace/process/logger';
 import { createRegistry } from '@millrace/process/metrics';
 import { portHolder } from '@millrace/process/port-holder';
-import type { Phase } from '@millrace/process/shutdown';
+import type { Running } from '@millrace/process/run-process';
 import { Catalog } from '@millrace/queue/catalog';
 import { connectForRequests, connectForWork, serverProblems } from '@millrace/queue/connection';
 import { FinishedEvents } from '@millrace/queue/finished-events';
@@ -20,9 +20,10 @@ import { ApiMetrics, watchQueue } from './metrics.js';
 const HEADERS_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_MS = 65_000;
 
-/** @returns the phases that stop it again @throws Error when it cannot serve */
-export async function startApi(settings: ApiSettings, log: Logger): Promise<Phase[]> {
-  const keyring = settings.API_KEYS_FILE === undefined ? undefined : await ApiKeys.open(settings.API_KEYS_FILE, log);
+/** @throws Error when it cannot serve */
+export async function startApi(settings: ApiSettings, log: Logger): Promise<Running> {
+  const keyring =
+    settings.API_KEYS_FILE === undefined ? undefined : await ApiKeys.open(settings.API_KEYS_FILE, log);
   const keys = new Keys(settings.KEY_PREFIX);
   const redis = connectForRequests(settings.REDIS_URL);
   const subscriber = connectForWork(settings.REDIS_URL);
@@ -55,11 +56,14 @@ export async function startApi(settings: ApiSettings, log: Logger): Promise<Phas
     serverProblems: () => serverProblems(redis),
   });
 
-  const server = createServer({ requestTimeout: 0, headersTimeout: HEADERS_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS }, app);
+  const server = createServer(
+    { requestTimeout: 0, headersTimeout: HEADERS_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS },
+    app,
+  );
   const port = await listen(server, settings.PORT, settings.HOST);
   log.info('the API is ready', { url: `http://${settings.HOST}:${port}` });
 
-  return [
+  const phases = [
     { name: 'server', deadlineMs: settings.STOP_GRACE_MS, run: () => close(server) },
     { name: 'queue', deadlineMs: 2_000, run: () => producer.stop() },
     {
@@ -71,6 +75,7 @@ export async function startApi(settings: ApiSettings, log: Logger): Promise<Phas
       },
     },
   ];
+  return { port, phases };
 }
 
 async function listen(server: Server, port: number, host: string): Promise<number> {

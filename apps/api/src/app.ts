@@ -1,7 +1,7 @@
 /** Builds the HTTP application from what it needs. */
 import { BatchError } from '@millrace/batch/errors';
-import type { Registry } from '@millrace/process/metrics';
 import express, { type Express, type RequestHandler } from 'express';
+import type { Registry } from 'prom-client';
 import { identifyClient, identifyRequest } from './access.js';
 import type { ApiKeys } from './auth/api-keys.js';
 import { readyRoute } from './health.js';
@@ -24,7 +24,10 @@ export function createApp(deps: AppDeps): Express {
   app.disable('etag');
   app.use(identifyRequest(deps.log, deps.metrics));
 
-  app.route('/healthz').get((_request, response) => void response.json({ status: 'alive' })).all(refuseMethod('GET'));
+  app
+    .route('/healthz')
+    .get((_request, response) => void response.json({ status: 'alive' }))
+    .all(refuseMethod('GET'));
   app.route('/readyz').get(readyRoute(deps.catalog, deps.serverProblems)).all(refuseMethod('GET'));
 
   app.use(identifyClient(deps.keys));
@@ -39,7 +42,9 @@ export function createApp(deps: AppDeps): Express {
     })
     .all(refuseMethod('GET'));
 
-  app.use((request, _response, next) => next(new BatchError('not_found', `there is nothing at ${request.path}`)));
+  app.use((request, _response, next) =>
+    next(new BatchError('not_found', `there is nothing at ${request.path}`)),
+  );
   app.use(problemHandler(deps.log));
   return app;
 }

@@ -28,7 +28,8 @@ export const ApiSettings = z
     context.addIssue({
       code: 'custom',
       path: ['HOST'],
-      message: 'without API keys anybody who reaches this address may submit; set API_KEYS_FILE, or ALLOW_ANONYMOUS=1',
+      message:
+        'without API keys anybody who reaches this address may submit; set API_KEYS_FILE, or ALLOW_ANONYMOUS=1',
     });
   });
 export type ApiSettings = z.infer<typeof ApiSettings>;

@@ -38,7 +38,9 @@ async function run(): Promise<number> {
 
 async function create(): Promise<number> {
   if (!ClientName.safeParse(client).success) {
-    process.stderr.write(`A client is named by 1 to 64 letters, digits, dots, dashes or underscores, not "${client}".\n`);
+    process.stderr.write(
+      `A client is named by 1 to 64 letters, digits, dots, dashes or underscores, not "${client}".\n`,
+    );
     return 2;
   }
   const { keys } = await read();
@@ -47,7 +49,9 @@ async function create(): Promise<number> {
   await writeKeyFile(path, { keys: [...keys, entry] });
   process.stdout.write(`${key}\n`);
   process.stderr.write(`This is the key of ${client}; it is stored nowhere. Its hash is in ${path}.\n`);
-  process.stderr.write(`Start with API_KEYS_FILE=${path}, and send the header "Authorization: Bearer <key>".\n`);
+  process.stderr.write(
+    `Start with API_KEYS_FILE=${path}, and send the header "Authorization: Bearer <key>".\n`,
+  );
   return 0;
 }
 

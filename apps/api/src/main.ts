@@ -1,6 +1,6 @@
 /** The API process. */
 import { runProcess } from '@millrace/process/run-process';
-import { ApiSettings } from './config.js';
 import { startApi } from './api.js';
+import { ApiSettings } from './config.js';
 
 await runProcess('api', ApiSettings, startApi);

@@ -1,8 +1,10 @@
 /** What the API counts. */
-import { Counter, Gauge, Histogram, type Registry, STEP_SECONDS } from '@millrace/process/metrics';
+
+import { modelKey } from '@millrace/batch/model';
+import { STEP_SECONDS } from '@millrace/process/metrics';
 import type { Catalog } from '@millrace/queue/catalog';
 import type { Producer } from '@millrace/queue/producer';
-import { modelKey } from '@millrace/batch/model';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 export class ApiMetrics {
   private readonly requests: Histogram<'method' | 'route' | 'status'>;
@@ -71,7 +73,8 @@ export function watchQueue(registry: Registry, producer: Producer, catalog: Cata
     labelNames: ['model'],
     registers: [registry],
     async collect() {
-      for (const { model, workers } of await catalog.list().catch(() => [])) this.set({ model: modelKey(model) }, workers);
+      for (const { model, workers } of await catalog.list().catch(() => []))
+        this.set({ model: modelKey(model) }, workers);
     },
   });
 }

@@ -86,5 +86,10 @@ function linger(request: Request, response: Response): void {
 function asBatchError(thrown: unknown): BatchError {
   if (thrown instanceof BatchError) return thrown;
   if (thrown instanceof URIError) return new BatchError('not_found', 'the path is not well encoded');
-  return new BatchError('internal', 'an unexpected error; the log has it under this request id', {}, { cause: thrown });
+  return new BatchError(
+    'internal',
+    'an unexpected error; the log has it under this request id',
+    {},
+    { cause: thrown },
+  );
 }

@@ -1,7 +1,7 @@
 /** The worker's own small server: alive, ready, metrics. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Registry } from '@millrace/process/metrics';
+import type { Registry } from 'prom-client';
 
 export interface AdminServerDeps {
   registry: Registry;
@@ -20,7 +20,11 @@ export function createAdminServer({ registry, problems }: AdminServerDeps): Serv
       case '/readyz': {
         const found = problems();
         const status = found.length === 0 ? 'ready' : 'not_ready';
-        return answer(found.length === 0 ? 200 : 503, 'application/json', `${JSON.stringify({ status, problems: found })}\n`);
+        return answer(
+          found.length === 0 ? 200 : 503,
+          'application/json',
+          `${JSON.stringify({ status, problems: found })}\n`,
+        );
       }
       case '/metrics':
         return answer(200, registry.contentType, await registry.metrics());

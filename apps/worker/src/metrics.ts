@@ -1,6 +1,7 @@
 /** What a worker counts. */
 import type { ChunkResult } from '@millrace/batch/results/encode-chunk';
-import { Counter, Histogram, type Registry, STEP_SECONDS, WAIT_SECONDS } from '@millrace/process/metrics';
+import { STEP_SECONDS, WAIT_SECONDS } from '@millrace/process/metrics';
+import { Counter, Histogram, type Registry } from 'prom-client';
 
 export type Step = 'begin' | 'decode' | 'infer' | 'encode' | 'commit';
 
@@ -52,6 +53,7 @@ export class WorkerMetrics {
   }
 
   committed(model: string, { counts }: ChunkResult): void {
-    for (const [outcome, rows] of Object.entries(counts)) if (rows > 0) this.rows.inc({ model, outcome }, rows);
+    for (const [outcome, rows] of Object.entries(counts))
+      if (rows > 0) this.rows.inc({ model, outcome }, rows);
   }
 }

@@ -27,7 +27,11 @@ export async function runChunk(deps: RunChunkDeps, run: ChunkRun): Promise<RunOu
     return await attempt(deps, run);
   } catch (error) {
     // Redis answered, but refused: full, read-only, loading. That is no fault of the chunk and costs it no attempt.
-    deps.log.error('a chunk could not be stored', { task_id: run.task, chunk: run.chunk, ...errorFields(error) });
+    deps.log.error('a chunk could not be stored', {
+      task_id: run.task,
+      chunk: run.chunk,
+      ...errorFields(error),
+    });
     deps.metrics.ended('handed_back');
     return { kind: 'hand_back', afterMs: HAND_BACK_MS };
   }
@@ -47,9 +51,17 @@ async function attempt(deps: RunChunkDeps, run: ChunkRun): Promise<RunOutcome> {
       return fail(deps, run, begun, 'input_lost', 'the bytes of this row are no longer stored');
     case 'started':
       if (run.stalls > STALLS_MAX) {
-        return fail(deps, run, begun.chunk, 'worker_lost', `${run.stalls} workers were lost over the chunk of this row`);
+        return fail(
+          deps,
+          run,
+          begun.chunk,
+          'worker_lost',
+          `${run.stalls} workers were lost over the chunk of this row`,
+        );
       }
-      return deps.serves(begun.chunk.model) ? predict(deps, run, begun.chunk) : handBack(deps, run, begun.chunk);
+      return deps.serves(begun.chunk.model)
+        ? predict(deps, run, begun.chunk)
+        : handBack(deps, run, begun.chunk);
   }
 }
 
@@ -66,7 +78,12 @@ async function predict(deps: RunChunkDeps, run: ChunkRun, chunk: StartedChunk): 
   return commit(deps, run, model, reply.result);
 }
 
-async function retry(deps: RunChunkDeps, run: ChunkRun, chunk: StartedChunk, error: unknown): Promise<RunOutcome> {
+async function retry(
+  deps: RunChunkDeps,
+  run: ChunkRun,
+  chunk: StartedChunk,
+  error: unknown,
+): Promise<RunOutcome> {
   const reason = error instanceof Error ? error.message : String(error);
   deps.log.warn('a chunk failed', { ...idsOf(run, chunk), error: reason, last_attempt: run.isLastAttempt });
   if (run.isLastAttempt) return fail(deps, run, chunk, 'inference_failed', `the model failed: ${reason}`);
@@ -95,7 +112,12 @@ function fail(
   return commit(deps, run, model, encodeFailedChunk(firstRow, rows, code, message));
 }
 
-async function commit(deps: RunChunkDeps, run: ChunkRun, model: string, result: ChunkResult): Promise<RunOutcome> {
+async function commit(
+  deps: RunChunkDeps,
+  run: ChunkRun,
+  model: string,
+  result: ChunkResult,
+): Promise<RunOutcome> {
   const { store, metrics, log } = deps;
   const committed = await timed(deps, 'commit', () => store.commit(run.task, run.chunk, result));
   switch (committed) {
@@ -116,7 +138,11 @@ async function commit(deps: RunChunkDeps, run: ChunkRun, model: string, result: 
   return SETTLED;
 }
 
-async function timed<T>({ metrics }: RunChunkDeps, step: 'begin' | 'commit', work: () => Promise<T>): Promise<T> {
+async function timed<T>(
+  { metrics }: RunChunkDeps,
+  step: 'begin' | 'commit',
+  work: () => Promise<T>,
+): Promise<T> {
   const startedAt = performance.now();
   const value = await work();
   metrics.step(step, (performance.now() - startedAt) / 1000);

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { modelKey } from '@millrace/batch/model';
 import { errorFields, type Logger } from '@millrace/process/logger';
 import { createRegistry } from '@millrace/process/metrics';
-import type { Phase } from '@millrace/process/shutdown';
+import type { Running } from '@millrace/process/run-process';
 import { CatalogPublisher } from '@millrace/queue/catalog';
 import { connectForWork, serverProblems } from '@millrace/queue/connection';
 import { Consumer } from '@millrace/queue/consumer';
@@ -21,8 +21,8 @@ import { runChunk } from './run-chunk.js';
 /** Chunks held per thread: one that computes and one that waits, so that a thread never waits for the next. */
 const CHUNKS_PER_THREAD = 2;
 
-/** @returns the phases that stop it again @throws Error when it cannot serve */
-export async function startWorker(settings: WorkerSettings, log: Logger): Promise<Phase[]> {
+/** @throws Error when it cannot serve */
+export async function startWorker(settings: WorkerSettings, log: Logger): Promise<Running> {
   const keys = new Keys(settings.KEY_PREFIX);
   const redis = connectForWork(settings.REDIS_URL);
   redis.on('error', (error) => log.warn('Redis does not answer', errorFields(error)));
@@ -65,11 +65,16 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
   consumer.start();
   log.info('the worker is ready', { models: served.length, threads: settings.WORKER_THREADS, port });
 
-  return [
-    { name: 'consumer', deadlineMs: settings.STOP_GRACE_MS + 3_000, run: () => consumer.stop(settings.STOP_GRACE_MS) },
+  const phases = [
+    {
+      name: 'consumer',
+      deadlineMs: settings.STOP_GRACE_MS + 3_000,
+      run: () => consumer.stop(settings.STOP_GRACE_MS),
+    },
     { name: 'heartbeat', deadlineMs: 1_000, run: () => heartbeat.stop() },
     { name: 'threads', deadlineMs: 2_000, run: () => pool.stop() },
     { name: 'server', deadlineMs: 1_000, run: () => stopServer(server) },
     { name: 'redis', deadlineMs: 1_000, run: async () => void (await redis.quit()) },
   ];
+  return { port, phases };
 }

@@ -39,7 +39,11 @@ export const Manifest = z
   .superRefine((manifest, context) => {
     const duplicate = firstDuplicate(manifest.features.map((feature) => feature.name));
     if (duplicate !== undefined) {
-      context.addIssue({ code: 'custom', path: ['features'], message: `two features are named "${duplicate}"` });
+      context.addIssue({
+        code: 'custom',
+        path: ['features'],
+        message: `two features are named "${duplicate}"`,
+      });
     }
     if (!manifest.outputs.some((output) => output.name === manifest.primary)) {
       context.addIssue({

@@ -24,7 +24,13 @@ export function createLogger({ service, level, format }: LoggerOptions): Logger 
   });
 }
 
-function prettyLine({ timestamp, level, service, message, ...fields }: winston.Logform.TransformableInfo): string {
+function prettyLine({
+  timestamp,
+  level,
+  service,
+  message,
+  ...fields
+}: winston.Logform.TransformableInfo): string {
   const time = String(timestamp).slice(11, 23);
   const rest = Object.entries(fields).map(([key, value]) => {
     return ` ${key}=${typeof value === 'object' ? JSON.stringify(value) : value}`;

@@ -1,8 +1,6 @@
 /** A registry with the process's own metrics (memory, CPU, event-loop lag). Each process makes one and adds its own to it. */
 import { collectDefaultMetrics, Registry } from 'prom-client';
 
-export { Counter, Gauge, Histogram, Registry } from 'prom-client';
-
 export function createRegistry(): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });

@@ -17,11 +17,17 @@ export async function portHolder(port: number): Promise<string> {
 }
 
 async function listeningInodes(port: number): Promise<Set<string>> {
-  const tables = await Promise.all(['tcp', 'tcp6'].map((table) => readFile(`/proc/net/${table}`, 'utf8').catch(() => '')));
+  const tables = await Promise.all(
+    ['tcp', 'tcp6'].map((table) => readFile(`/proc/net/${table}`, 'utf8').catch(() => '')),
+  );
   const hexPort = port.toString(16).toUpperCase().padStart(4, '0');
-  const sockets = tables.flatMap((table) => table.split('\n').slice(1)).map((line) => line.trim().split(/\s+/));
+  const sockets = tables
+    .flatMap((table) => table.split('\n').slice(1))
+    .map((line) => line.trim().split(/\s+/));
   return new Set(
-    sockets.filter(([, local, , state]) => state === LISTEN && local?.endsWith(`:${hexPort}`)).map((fields) => `socket:[${fields[9]}]`),
+    sockets
+      .filter(([, local, , state]) => state === LISTEN && local?.endsWith(`:${hexPort}`))
+      .map((fields) => `socket:[${fields[9]}]`),
   );
 }
 

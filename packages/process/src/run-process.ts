@@ -9,19 +9,29 @@ interface ProcessSettings {
   LOG_FORMAT?: 'json' | 'pretty' | undefined;
 }
 
+/** A process that serves. */
+export interface Running {
+  /** Where it listens. */
+  port: number;
+  /** What stops it, in order. */
+  phases: Phase[];
+}
+
 /**
- * @param start resolves once the process serves, with the phases that stop it
+ * @param start resolves once the process serves; a parent that listens is then told the port
  * Exits with 1 and the reason when the settings do not hold or the start fails.
  */
 export async function runProcess<Settings extends ProcessSettings>(
   service: string,
   schema: z.ZodType<Settings>,
-  start: (settings: Settings, log: Logger) => Promise<Phase[]>,
+  start: (settings: Settings, log: Logger) => Promise<Running>,
 ): Promise<void> {
   const settings = settingsOrExit(schema);
   const log = createLogger({ service, level: settings.LOG_LEVEL, format: settings.LOG_FORMAT });
   try {
-    shutdownOnSignal(log, await start(settings, log));
+    const { port, phases } = await start(settings, log);
+    shutdownOnSignal(log, phases);
+    process.send?.({ port });
   } catch (error) {
     log.error(`cannot start: ${(error as Error).message}`, errorFields((error as Error).cause ?? error));
     log.once('finish', () => process.exit(1));

@@ -91,9 +91,13 @@ export class Catalog {
     if (found !== undefined) return found;
     const served = [...(await this.current()).entries.keys()];
     const names = [...new Set(served.map((key) => key.slice(0, key.indexOf('@'))))];
-    throw new BatchError('unknown_model', `no worker serves "${ref}"${didYouMean(ref, [...names, ...served])}`, {
-      models: served,
-    });
+    throw new BatchError(
+      'unknown_model',
+      `no worker serves "${ref}"${didYouMean(ref, [...names, ...served])}`,
+      {
+        models: served,
+      },
+    );
   }
 
   private async current(): Promise<Snapshot> {
@@ -112,7 +116,7 @@ export class Catalog {
     const readAt = this.now();
     const [modelNames, workerIds] = await Promise.all([
       this.redis.zrange(this.keys.models(), 0, '-1'),
-      this.redis.zrange(this.keys.workers(), `${readAt - HEARTBEAT_TTL_MS}`, "+inf", "BYSCORE"),
+      this.redis.zrange(this.keys.workers(), `${readAt - HEARTBEAT_TTL_MS}`, '+inf', 'BYSCORE'),
     ]);
     const [models, beats] = await Promise.all([
       this.readAll(modelNames.map(this.keys.model), ModelDescriptor),
@@ -140,7 +144,8 @@ function find(ref: string, entries: Map<string, CatalogEntry>): CatalogEntry | u
   if (parsed.version !== undefined) return entries.get(`${parsed.name}@${parsed.version}`);
   let latest: CatalogEntry | undefined;
   for (const entry of entries.values()) {
-    if (entry.model.name === parsed.name && entry.model.version > (latest?.model.version ?? 0)) latest = entry;
+    if (entry.model.name === parsed.name && entry.model.version > (latest?.model.version ?? 0))
+      latest = entry;
   }
   return latest;
 }

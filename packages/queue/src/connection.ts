@@ -47,6 +47,11 @@ export async function orUnavailable<T>(work: Promise<T>): Promise<T> {
   } catch (cause) {
     if (cause instanceof BatchError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new BatchError('store_unavailable', 'Redis does not answer; nothing was accepted', {}, { cause: new Error(reason) });
+    throw new BatchError(
+      'store_unavailable',
+      'Redis does not answer; nothing was accepted',
+      {},
+      { cause: new Error(reason) },
+    );
   }
 }

@@ -10,7 +10,16 @@ import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { DEFAULT_LIFETIMES, type Keys, type Lifetimes } from './keys.js';
 import { EMPTY_LEDGER } from './scripts/status-moves.js';
-import { ABORT, APPEND, BEGIN, COMMIT, DISCARD, RELEASE, type ScriptDefinition, SEAL } from './scripts/task-scripts.js';
+import {
+  ABORT,
+  APPEND,
+  BEGIN,
+  COMMIT,
+  DISCARD,
+  RELEASE,
+  type ScriptDefinition,
+  SEAL,
+} from './scripts/task-scripts.js';
 
 export interface NewTask {
   id: string;
@@ -90,7 +99,11 @@ export class TaskStore {
       done: 0,
       ...(task.columns === undefined ? {} : { columns: JSON.stringify(task.columns) }),
     };
-    const replies = await this.redis.multi().hset(key, record).pexpire(key, this.lifetimes.unfinishedMs).exec();
+    const replies = await this.redis
+      .multi()
+      .hset(key, record)
+      .pexpire(key, this.lifetimes.unfinishedMs)
+      .exec();
     for (const [error] of replies ?? []) if (error) throw error;
   }
 
@@ -131,7 +144,12 @@ export class TaskStore {
 
   /** Removes a task that was refused before its id was given out. */
   async discard(id: string): Promise<void> {
-    await this.discardScript(this.keys.task(id), this.keys.chunks(id), this.keys.inputs(id), this.keys.outputs(id));
+    await this.discardScript(
+      this.keys.task(id),
+      this.keys.chunks(id),
+      this.keys.inputs(id),
+      this.keys.outputs(id),
+    );
   }
 
   /** Starts a chunk: its rows count as running, its bytes are handed out. */
@@ -209,7 +227,12 @@ export class TaskStore {
   }
 }
 
-function define(redis: Redis, name: string, { numberOfKeys, lua }: ScriptDefinition, replyType: '' | 'Buffer' = ''): Script {
+function define(
+  redis: Redis,
+  name: string,
+  { numberOfKeys, lua }: ScriptDefinition,
+  replyType: '' | 'Buffer' = '',
+): Script {
   redis.defineCommand(name, { numberOfKeys, lua });
   const commands = redis as unknown as Record<string, Script>;
   return (...args) => (commands[name + replyType] as Script).apply(redis, args);
@@ -257,7 +280,10 @@ const TaskRecord = z.object({
   expires_at: Count.optional(),
   chunks: Count,
   total: Count,
-  ...(Object.fromEntries(OUTCOMES.map((outcome) => [outcome, Count])) as Record<(typeof OUTCOMES)[number], typeof Count>),
+  ...(Object.fromEntries(OUTCOMES.map((outcome) => [outcome, Count])) as Record<
+    (typeof OUTCOMES)[number],
+    typeof Count
+  >),
   error_code: z.string().optional(),
   error_message: z.string().optional(),
 });

@@ -10,7 +10,13 @@ export const ANONYMOUS = 'anonymous';
 
 export const ClientName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
 const KeyFile = z.strictObject({
-  keys: z.array(z.strictObject({ client: ClientName, sha256: z.string().regex(/^[0-9a-f]{64}$/), created_at: z.string() })),
+  keys: z.array(
+    z.strictObject({
+      client: ClientName,
+      sha256: z.string().regex(/^[0-9a-f]{64}$/),
+      created_at: z.string(),
+    }),
+  ),
 });
 export type KeyFile = z.infer<typeof KeyFile>;
 

@@ -51,7 +51,8 @@ export function resultRoute(deps: ResultRouteDeps): RequestHandler<{ id: string 
 /** The client's own task: somebody else's is as unknown as one that never was. @throws BatchError */
 async function readOwn({ store }: ResultRouteDeps, id: string, client: string): Promise<Task> {
   const task = TASK_ID.test(id) ? await store.read(id) : undefined;
-  if (task === undefined || task.client !== client) throw new BatchError('unknown_task', 'there is no task with this id');
+  if (task === undefined || task.client !== client)
+    throw new BatchError('unknown_task', 'there is no task with this id');
   if (task.expiresAt !== undefined && task.expiresAt <= Date.now()) {
     const at = isoTime(task.expiresAt);
     throw new BatchError('result_expired', `the results of this task expired at ${at}`, { expired_at: at });
@@ -59,7 +60,12 @@ async function readOwn({ store }: ResultRouteDeps, id: string, client: string): 
   return task;
 }
 
-async function waitForEnd(deps: ResultRouteDeps, request: Request<{ id: string }>, task: Task, ms: number): Promise<Task> {
+async function waitForEnd(
+  deps: ResultRouteDeps,
+  request: Request<{ id: string }>,
+  task: Task,
+  ms: number,
+): Promise<Task> {
   const left = new AbortController();
   request.socket.once('close', () => left.abort());
   const finished = deps.events.wait(task.id, ms, left.signal);

@@ -1,7 +1,7 @@
 /** Streams a finished task to the client, chunk by chunk, as fast as the client reads. */
 import { once } from 'node:events';
-import type { Segments } from '@millrace/batch/results/encode-chunk';
 import { CSV_HEADER, toCsvLine } from '@millrace/batch/results/csv-line';
+import type { Segments } from '@millrace/batch/results/encode-chunk';
 import { type Outputs, type ResultRow, readRows, toLine } from '@millrace/batch/results/read-chunk';
 import { type Task, taskView } from '@millrace/batch/task';
 import { errorFields, type Logger } from '@millrace/process/logger';
@@ -107,8 +107,13 @@ async function* mapRows(
   outputs: Outputs,
   toText: (row: ResultRow) => string,
 ): AsyncGenerator<string[]> {
-  const read = async (chunk: number): Promise<{ segments: Segments; firstRow: number; rows: number } | undefined> => {
-    const [segments, span] = await Promise.all([store.readSegments(task.id, chunk), store.readSpan(task.id, chunk)]);
+  const read = async (
+    chunk: number,
+  ): Promise<{ segments: Segments; firstRow: number; rows: number } | undefined> => {
+    const [segments, span] = await Promise.all([
+      store.readSegments(task.id, chunk),
+      store.readSpan(task.id, chunk),
+    ]);
     return segments && span && { segments, ...span };
   };
   for await (const { segments, firstRow, rows } of eachChunk(task, read)) {

@@ -16,7 +16,9 @@ const FORMATS: Record<string, BodyFormat> = {
 
 /** @throws BatchError `unsupported_media_type` */
 export function bodyFormat(request: Request): BodyFormat {
-  const [type = '', ...parameters] = (request.get('content-type') ?? '').split(';').map((part) => part.trim().toLowerCase());
+  const [type = '', ...parameters] = (request.get('content-type') ?? '')
+    .split(';')
+    .map((part) => part.trim().toLowerCase());
   const format = FORMATS[type];
   if (format === undefined) {
     throw new BatchError(
@@ -24,7 +26,10 @@ export function bodyFormat(request: Request): BodyFormat {
       `send application/json, application/x-ndjson or text/csv, not ${type === '' ? 'a body without content-type' : type}`,
     );
   }
-  const charset = parameters.find((parameter) => parameter.startsWith('charset='))?.slice(8).replaceAll('"', '');
+  const charset = parameters
+    .find((parameter) => parameter.startsWith('charset='))
+    ?.slice(8)
+    .replaceAll('"', '');
   if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8' && charset !== 'us-ascii') {
     throw new BatchError('unsupported_media_type', `the body must be UTF-8, not ${charset}`);
   }
@@ -101,7 +106,10 @@ function openBody(request: Request): Pieces {
 async function nextWithin(pieces: Pieces, ms: number): Promise<Uint8Array | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new BatchError('upload_timeout', `nothing was received for ${ms} ms`)), ms);
+    timer = setTimeout(
+      () => reject(new BatchError('upload_timeout', `nothing was received for ${ms} ms`)),
+      ms,
+    );
   });
   try {
     const { done, value } = await Promise.race([pieces.next(), timeout]);
@@ -112,9 +120,13 @@ async function nextWithin(pieces: Pieces, ms: number): Promise<Uint8Array | unde
 }
 
 function tooLarge({ maxBytes, hint }: BodyLimits): BatchError {
-  return new BatchError('body_too_large', `the body is larger than ${maxBytes} bytes${hint === undefined ? '' : `; ${hint}`}`, {
-    limit_bytes: maxBytes,
-  });
+  return new BatchError(
+    'body_too_large',
+    `the body is larger than ${maxBytes} bytes${hint === undefined ? '' : `; ${hint}`}`,
+    {
+      limit_bytes: maxBytes,
+    },
+  );
 }
 
 function bodyError(error: unknown, request: Request): unknown {

@@ -21,11 +21,15 @@ export function parseJsonBody(bytes: Uint8Array): JsonSubmission {
 function unwrap(body: unknown): JsonSubmission {
   if (Array.isArray(body)) return { rows: body, options: {}, pointer: '' };
   if (typeof body !== 'object' || body === null) {
-    throw new BatchError('invalid_body', 'the body must be a list of rows, or an object with the rows under "inputs"');
+    throw new BatchError(
+      'invalid_body',
+      'the body must be a list of rows, or an object with the rows under "inputs"',
+    );
   }
   const { inputs, ...options } = body as Record<string, unknown>;
   if (!Array.isArray(inputs)) {
-    const hint = inputs === undefined ? didYouMean('inputs', Object.keys(options)).replace('did you mean', 'is it') : '';
+    const hint =
+      inputs === undefined ? didYouMean('inputs', Object.keys(options)).replace('did you mean', 'is it') : '';
     throw new BatchError('invalid_body', `an object body must have its list of rows under "inputs"${hint}`);
   }
   return { rows: inputs, options: parseParameters(SubmitOptions, options, 'member'), pointer: '/inputs' };
@@ -41,7 +45,12 @@ function parse(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new BatchError('malformed_body', `the body is not JSON: ${(cause as Error).message}`, {}, { cause });
+    throw new BatchError(
+      'malformed_body',
+      `the body is not JSON: ${(cause as Error).message}`,
+      {},
+      { cause },
+    );
   }
 }
 

@@ -17,8 +17,8 @@ import type { Producer } from '@millrace/queue/producer';
 import type { TaskStore } from '@millrace/queue/task-store';
 import type { Request, RequestHandler, Response } from 'express';
 import type { ApiMetrics } from '../metrics.js';
-import { parseParameters } from '../query.js';
 import { waitingFor } from '../models.js';
+import { parseParameters } from '../query.js';
 import { sendResult } from '../result/send-result.js';
 import { type BodyFormat, bodyFormat, readBody, readWholeBody } from './body.js';
 import { parseJsonBody, toLines } from './json-body.js';
@@ -55,8 +55,12 @@ export function submitRoute(deps: SubmitDeps): RequestHandler {
     const task = await accept(deps, response, id, format, submission, waitMs);
     response.location(`/batch-result/${id}`);
     if (waitMs !== undefined) response.set('Preference-Applied', `wait=${waitMs / 1000}`);
-    if (isTerminal(task.status) && waitMs !== undefined) return sendResult(deps, response, task, 'json', 'primary');
-    response.status(202).set('Retry-After', '1').json(taskView(task, waitingFor(task, submission.entry)));
+    if (isTerminal(task.status) && waitMs !== undefined)
+      return sendResult(deps, response, task, 'json', 'primary');
+    response
+      .status(202)
+      .set('Retry-After', '1')
+      .json(taskView(task, waitingFor(task, submission.entry)));
   };
 }
 
@@ -79,7 +83,11 @@ async function readSubmission(
   }
 }
 
-async function readJsonSubmission(deps: SubmitDeps, request: Request, query: SubmitOptions): Promise<Submission> {
+async function readJsonSubmission(
+  deps: SubmitDeps,
+  request: Request,
+  query: SubmitOptions,
+): Promise<Submission> {
   const body = await readWholeBody(request, wholeLimits(deps, 'send large batches as application/x-ndjson'));
   deps.metrics.received('json', body.length);
   const { rows, options, pointer } = parseJsonBody(body);
@@ -134,7 +142,13 @@ async function accept(
     const finished = waitMs === undefined ? undefined : deps.events.wait(id, waitMs, left.signal);
     await upload.finish();
     deps.metrics.task(model, bodyKind, 'accepted', upload.rows);
-    deps.log.info('a task was accepted', { task_id: id, request_id: requestId, client, model, rows: upload.rows });
+    deps.log.info('a task was accepted', {
+      task_id: id,
+      request_id: requestId,
+      client,
+      model,
+      rows: upload.rows,
+    });
     await finished;
   } catch (error) {
     const aborted = error instanceof BatchError && error.code === 'upload_aborted';

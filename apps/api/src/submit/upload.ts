@@ -60,7 +60,8 @@ export class Upload {
   private async send(chunk: Chunk, created: Promise<void>): Promise<void> {
     const { id } = this.task;
     const [, appended] = await Promise.all([created, this.store.append(id, chunk)]);
-    if (appended === 'stopped') throw new BatchError('internal', 'the task was stopped while it was being received');
+    if (appended === 'stopped')
+      throw new BatchError('internal', 'the task was stopped while it was being received');
     await this.producer.add({ task: id, chunk: chunk.index });
   }
 }

@@ -99,9 +99,15 @@ function tensorProblems(
   const problems: string[] = [];
   if (value.type !== type) problems.push(`${value.name} is ${value.type}, not ${type}`);
   const [batch, ...inner] = value.shape;
-  if (typeof batch === 'number' && batch !== -1) problems.push(`${value.name} has a fixed batch dimension of ${batch}`);
+  if (typeof batch === 'number' && batch !== -1)
+    problems.push(`${value.name} has a fixed batch dimension of ${batch}`);
   const expected = width === undefined ? [] : [width];
-  const fitsInner = inner.length === expected.length && inner.every((size, at) => typeof size === 'string' || size === -1 || size === expected[at]);
-  if (!fitsInner) problems.push(`${value.name} has the shape [${value.shape.join(', ')}], not [rows${expected.map((size) => `, ${size}`)}]`);
+  const fitsInner =
+    inner.length === expected.length &&
+    inner.every((size, at) => typeof size === 'string' || size === -1 || size === expected[at]);
+  if (!fitsInner)
+    problems.push(
+      `${value.name} has the shape [${value.shape.join(', ')}], not [rows${expected.map((size) => `, ${size}`)}]`,
+    );
   return problems;
 }

@@ -8,7 +8,9 @@ export class InferencePool {
   private readonly threads: Piscina;
 
   constructor(models: readonly ModelFiles[], size: number) {
-    const workerData: ThreadData = { models: Object.fromEntries(models.map((files) => [modelKey(files), files])) };
+    const workerData: ThreadData = {
+      models: Object.fromEntries(models.map((files) => [modelKey(files), files])),
+    };
     this.threads = new Piscina({
       filename: new URL('./thread.js', import.meta.url).href,
       minThreads: size,

@@ -10,11 +10,17 @@ const TIMED_MS = 50;
 export async function proveSamples({ files, reader, session }: LoadedModel): Promise<void> {
   if (files.samples === undefined) return;
   const { samples, tolerance } = files.samples;
-  const columns = await session.predict(decodeSamples(samples.map((sample) => sample.row), reader));
+  const columns = await session.predict(
+    decodeSamples(
+      samples.map((sample) => sample.row),
+      reader,
+    ),
+  );
   samples.forEach((sample, index) => {
     for (const [name, expected] of Object.entries(sample.outputs)) {
       const column = columns.find((each) => each.name === name);
-      if (column === undefined) throw new Error(`sample ${index} names an output "${name}" that the manifest does not`);
+      if (column === undefined)
+        throw new Error(`sample ${index} names an output "${name}" that the manifest does not`);
       const found = valuesOf(column, index);
       if (!agrees(found, [expected].flat(), tolerance)) {
         throw new Error(`sample ${index}: ${name} is ${found}, known to be ${expected}`);
@@ -58,5 +64,8 @@ function valuesOf({ data, width = 1 }: Column, row: number): number[] {
 }
 
 function agrees(found: readonly number[], expected: readonly number[], tolerance: number): boolean {
-  return found.length === expected.length && found.every((value, at) => Math.abs(value - (expected[at] as number)) <= tolerance);
+  return (
+    found.length === expected.length &&
+    found.every((value, at) => Math.abs(value - (expected[at] as number)) <= tolerance)
+  );
 }

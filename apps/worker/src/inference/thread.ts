@@ -1,7 +1,8 @@
 /** An inference thread is responsible for all computing on a chunk: decode, validate, predict, encode. */
-import { RowReader } from '@millrace/batch/rows/row-reader';
-import { decodeChunk } from '@millrace/batch/rows/decode-chunk';
+
 import { encodeChunk } from '@millrace/batch/results/encode-chunk';
+import { decodeChunk } from '@millrace/batch/rows/decode-chunk';
+import { RowReader } from '@millrace/batch/rows/row-reader';
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
 import type { ModelFiles } from '../models/model-directory.js';
 import type { PredictReply, PredictRequest, ProveReply, ProveRequest, ThreadData } from './messages.js';

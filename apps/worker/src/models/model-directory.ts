@@ -54,7 +54,10 @@ async function readVersion(folder: string, name: string, version: string): Promi
 }
 
 /** Undefined when there is no such file. */
-async function readJson<Schema extends z.ZodType>(path: string, schema: Schema): Promise<z.infer<Schema> | undefined> {
+async function readJson<Schema extends z.ZodType>(
+  path: string,
+  schema: Schema,
+): Promise<z.infer<Schema> | undefined> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -74,5 +77,8 @@ async function readJson<Schema extends z.ZodType>(path: string, schema: Schema):
 /** Folders only: scripts and notes may lie beside them. Hidden ones and Python's caches are none of ours. */
 async function foldersIn(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { withFileTypes: true });
-  return entries.filter((entry) => entry.isDirectory() && !/^[._]/.test(entry.name)).map((entry) => entry.name).sort();
+  return entries
+    .filter((entry) => entry.isDirectory() && !/^[._]/.test(entry.name))
+    .map((entry) => entry.name)
+    .sort();
 }

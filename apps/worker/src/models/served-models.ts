@@ -9,7 +9,10 @@ export interface ServedModels {
 }
 
 /** One failing version never takes down the others. */
-export async function proveModels(versions: readonly ModelFiles[], pool: InferencePool): Promise<ServedModels> {
+export async function proveModels(
+  versions: readonly ModelFiles[],
+  pool: InferencePool,
+): Promise<ServedModels> {
   const models: ServedModels = { served: [], refused: [] };
   for (const { name, version, manifest, digest, samples } of versions) {
     try {
@@ -25,5 +28,7 @@ export async function proveModels(versions: readonly ModelFiles[], pool: Inferen
 
 /** A row within the bounds of every feature. */
 function exampleRow(manifest: ModelFiles['manifest']): Record<string, number> {
-  return Object.fromEntries(manifest.features.map(({ name, min, max }) => [name, min ?? Math.min(0, max ?? 0)]));
+  return Object.fromEntries(
+    manifest.features.map(({ name, min, max }) => [name, min ?? Math.min(0, max ?? 0)]),
+  );
 }

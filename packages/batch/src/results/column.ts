@@ -1,6 +1,6 @@
 /** Output tensors as columns: one entry per row of the chunk, kept in the bytes ONNX Runtime gave. */
 import { z } from 'zod';
-import { type Output, OUTPUT_TYPES } from '../manifest.js';
+import { OUTPUT_TYPES, type Output } from '../manifest.js';
 import { float32Text, int64Text } from './number-text.js';
 
 const ARRAYS = {

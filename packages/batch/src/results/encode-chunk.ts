@@ -53,7 +53,8 @@ export function encodeChunk(outcome: ChunkOutcome): ChunkResult {
   }
 
   const segments: Segments = { predictions: UTF8.encode(predictions.join(',')), lines: UTF8.encode(lines) };
-  if (errors.length > 0) segments.errors = UTF8.encode(errors.map((error) => JSON.stringify(error)).join(','));
+  if (errors.length > 0)
+    segments.errors = UTF8.encode(errors.map((error) => JSON.stringify(error)).join(','));
   if (ids !== undefined) segments.ids = UTF8.encode(JSON.stringify(Array.from(ids, (id) => id ?? null)));
   if (counts.succeeded > 0) {
     segments.columns = UTF8.encode(JSON.stringify(columns.map(({ data: _, ...shape }) => shape)));
@@ -66,7 +67,12 @@ export function encodeChunk(outcome: ChunkOutcome): ChunkResult {
 }
 
 /** The result of a chunk that could not be processed at all: the same error for every row. */
-export function encodeFailedChunk(firstRow: number, rows: number, code: RowCode, message: string): ChunkResult {
+export function encodeFailedChunk(
+  firstRow: number,
+  rows: number,
+  code: RowCode,
+  message: string,
+): ChunkResult {
   const errors = Array.from({ length: rows }, (_, place) => ({ row: firstRow + place, code, message }));
   return encodeChunk({ firstRow, rows, errors, columns: [], primary: 0 });
 }

@@ -1,6 +1,6 @@
 /** Reads stored segments back for the views that cannot be copied: every output, and CSV. */
-import { type RowError, type RowId } from '../errors.js';
-import { type Column, cellText, ColumnShape, columnOf } from './column.js';
+import type { RowError, RowId } from '../errors.js';
+import { type Column, ColumnShape, cellText, columnOf } from './column.js';
 import type { Segments } from './encode-chunk.js';
 import { errorLine, lineHead } from './line.js';
 
@@ -17,7 +17,12 @@ export interface ResultRow {
 export type Outputs = 'primary' | 'all';
 
 /** The rows of a chunk in order. With `all`, a prediction is an object with every output. */
-export function* readRows(segments: Segments, firstRow: number, rows: number, outputs: Outputs): Generator<ResultRow> {
+export function* readRows(
+  segments: Segments,
+  firstRow: number,
+  rows: number,
+  outputs: Outputs,
+): Generator<ResultRow> {
   const errors = new Map(errorsOf(segments).map((error) => [error.row, error]));
   const ids = segments.ids && (JSON.parse(UTF8.decode(segments.ids)) as (RowId | null)[]);
   const predict = outputs === 'all' ? allOutputs(segments) : primaryOutput(segments);
@@ -44,7 +49,8 @@ function primaryOutput(segments: Segments): (place: number) => string {
 
 function allOutputs(segments: Segments): (place: number) => string {
   const columns = columnsOf(segments);
-  return (place) => `{${columns.map((each) => `${JSON.stringify(each.name)}:${cellText(each, place)}`).join(',')}}`;
+  return (place) =>
+    `{${columns.map((each) => `${JSON.stringify(each.name)}:${cellText(each, place)}`).join(',')}}`;
 }
 
 /** The output tensors of a chunk; none when no row was predicted. */

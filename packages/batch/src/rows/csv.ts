@@ -64,9 +64,13 @@ export function parseHeader(header: Uint8Array, manifest: Manifest): CsvColumn[]
     });
   });
   if (missing.length > 0) {
-    throw new BatchError('missing_column', `the header lacks ${missing.map((name) => `"${name}"`).join(', ')}`, {
-      features,
-    });
+    throw new BatchError(
+      'missing_column',
+      `the header lacks ${missing.map((name) => `"${name}"`).join(', ')}`,
+      {
+        features,
+      },
+    );
   }
   return columns;
 }

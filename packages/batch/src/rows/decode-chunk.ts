@@ -120,18 +120,26 @@ class RowCollector {
 
   addJson(row: unknown): void {
     const id = this.reader.idOf(row);
-    if (typeof id === 'object') return this.reject(id);
-    this.settle(this.reader.read(row, this.tensor, this.validRows * this.reader.width), id);
+    if (typeof id === 'object') this.reject(id);
+    else this.settle(this.reader.read(row, this.tensor, this.validRows * this.reader.width), id);
   }
 
   addFields(fields: readonly string[], columns: readonly CsvColumn[], id: string | undefined): void {
     const checked = this.reader.idOf({ [ID_KEY]: id === '' ? undefined : id });
-    if (typeof checked === 'object') return this.reject(checked);
-    this.settle(this.reader.readFields(fields, columns, this.tensor, this.validRows * this.reader.width), checked);
+    if (typeof checked === 'object') this.reject(checked);
+    else
+      this.settle(
+        this.reader.readFields(fields, columns, this.tensor, this.validRows * this.reader.width),
+        checked,
+      );
   }
 
   reject(problem: RowProblem, id?: RowId): void {
-    const error: RowError = { row: this.source.firstRow + this.place, code: problem.code, message: problem.message };
+    const error: RowError = {
+      row: this.source.firstRow + this.place,
+      code: problem.code,
+      message: problem.message,
+    };
     if (id !== undefined) error.id = id;
     this.errors.push(error);
     this.place++;
@@ -156,9 +164,12 @@ class RowCollector {
       this.ids ??= [];
       this.ids[this.place] = id;
     }
-    if (problem !== undefined) return this.reject(problem, id);
-    this.valid[this.validRows] = this.place;
-    this.validRows++;
-    this.place++;
+    if (problem === undefined) {
+      this.valid[this.validRows] = this.place;
+      this.validRows++;
+      this.place++;
+    } else {
+      this.reject(problem, id);
+    }
   }
 }

@@ -69,7 +69,11 @@ export class RowReader {
     };
   }
 
-  private readObject(row: Record<string, unknown>, tensor: Float32Array, offset: number): RowProblem | undefined {
+  private readObject(
+    row: Record<string, unknown>,
+    tensor: Float32Array,
+    offset: number,
+  ): RowProblem | undefined {
     const slots = this.slots;
     for (let index = 0; index < slots.length; index++) {
       const slot = slots[index] as Slot;

@@ -85,10 +85,14 @@ export class ChunkSplitter {
       const row = this.rowsSeen;
       const name = this.awaitsHeader ? 'the header line' : `row ${row}`;
       const hint = this.options.format === 'csv' ? ' (is a quote left open?)' : '';
-      throw new BatchError('row_too_large', `${name} is longer than ${this.options.maxRecordBytes} bytes${hint}`, {
-        row,
-        limit_bytes: this.options.maxRecordBytes,
-      });
+      throw new BatchError(
+        'row_too_large',
+        `${name} is longer than ${this.options.maxRecordBytes} bytes${hint}`,
+        {
+          row,
+          limit_bytes: this.options.maxRecordBytes,
+        },
+      );
     }
   }
 
@@ -102,7 +106,10 @@ export class ChunkSplitter {
   }
 
   private isFull(newBytes: number): boolean {
-    return this.rows >= this.options.maxRows || (this.rows > 0 && this.heldBytes + newBytes >= this.options.maxBytes);
+    return (
+      this.rows >= this.options.maxRows ||
+      (this.rows > 0 && this.heldBytes + newBytes >= this.options.maxBytes)
+    );
   }
 
   private takeHeader(tail: Uint8Array): void {

@@ -1,0 +1,44 @@
+/** What a newcomer needs once the platform is up: the URL, a command that submits a real row, a command that polls. */
+import { z } from 'zod';
+
+const READY_MS = 30_000;
+const ASK_AGAIN_MS = 100;
+
+export interface WelcomeOptions {
+  url: string;
+  /** Every request must carry a key, which only its owner has. */
+  needsKey: boolean;
+}
+
+const ModelList = z.object({ models: z.array(z.object({ name: z.string(), example: z.unknown() })) });
+
+export async function welcome({ url, needsKey }: WelcomeOptions, say: (line: string) => void): Promise<void> {
+  await untilReady(url);
+  const header = needsKey ? ` -H 'authorization: Bearer <key>'` : '';
+  const { name, example } = needsKey ? { name: '<model>', example: {} } : await firstModel(url);
+  say('');
+  say(`Millrace is ready: ${url}`);
+  say(
+    `  submit  curl -s -X POST '${url}/batch-predict?model=${name}'${header} -H 'content-type: application/json' -d '${JSON.stringify([example])}'`,
+  );
+  say(`  poll    curl -s${header} ${url}/batch-result/<task_id>`);
+  say('');
+}
+
+async function untilReady(url: string): Promise<void> {
+  const deadline = Date.now() + READY_MS;
+  for (;;) {
+    const response = await fetch(`${url}/readyz`);
+    const body = await response.text();
+    if (response.ok) return;
+    if (Date.now() > deadline) throw new Error(`it is not ready after ${READY_MS / 1000} s: ${body}`);
+    await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+  }
+}
+
+async function firstModel(url: string): Promise<{ name: string; example?: unknown }> {
+  const response = await fetch(`${url}/v1/models`);
+  const [model] = ModelList.parse(await response.json()).models;
+  if (model === undefined) throw new Error('no model is served');
+  return model;
+}
