@@ -6,7 +6,7 @@ import { createRegistry } from '@millrace/process/metrics';
 import { portHolder } from '@millrace/process/port-holder';
 import type { Running } from '@millrace/process/run-process';
 import { Catalog } from '@millrace/queue/catalog';
-import { connectForRequests, connectForWork, serverProblems } from '@millrace/queue/connection';
+import { connectForRequests, connectForWork, serverProblems, watchOutages } from '@millrace/queue/connection';
 import { FinishedEvents } from '@millrace/queue/finished-events';
 import { Keys } from '@millrace/queue/keys';
 import { Producer } from '@millrace/queue/producer';
@@ -28,9 +28,14 @@ export async function startApi(settings: ApiSettings, log: Logger): Promise<Runn
   const redis = connectForRequests(settings.REDIS_URL);
   const subscriber = connectForWork(settings.REDIS_URL);
   for (const connection of [redis, subscriber]) {
-    connection.on('error', (error) => log.warn('Redis does not answer', errorFields(error)));
     connection.connect().catch(() => {});
   }
+  watchOutages(redis, {
+    lost: (error) => log.error('Redis does not answer', errorFields(error)),
+    back: () => log.info('Redis answers again'),
+  });
+  // The other connection says it for both.
+  watchOutages(subscriber, { lost: () => {}, back: () => {} });
   const events = new FinishedEvents(subscriber, keys);
   events.start().catch((error) => log.error('finished tasks cannot be heard', errorFields(error)));
 

@@ -2,6 +2,7 @@
 import { STATUS_CODES } from 'node:http';
 import { BatchError, type RequestCode } from '@millrace/batch/errors';
 import { errorFields, type Logger } from '@millrace/process/logger';
+import { isOutage } from '@millrace/queue/connection';
 import type { ErrorRequestHandler, Request, Response } from 'express';
 
 const STATUS: Record<RequestCode, number> = {
@@ -48,7 +49,7 @@ export function problemHandler(log: Logger): ErrorRequestHandler {
     const status = STATUS[error.code];
     const fields = { request_id: response.locals.requestId, code: error.code };
     if (status >= 500) log.error('a request failed', { ...fields, ...errorFields(thrown) });
-    if (request.destroyed || response.headersSent) {
+    if (request.socket.destroyed || response.headersSent) {
       log.info('a request broke off', fields);
       response.destroy();
       return;
@@ -85,6 +86,9 @@ function linger(request: Request, response: Response): void {
 
 function asBatchError(thrown: unknown): BatchError {
   if (thrown instanceof BatchError) return thrown;
+  if (isOutage(thrown)) {
+    return new BatchError('store_unavailable', 'Redis cannot serve now; try again', {}, { cause: thrown });
+  }
   if (thrown instanceof URIError) return new BatchError('not_found', 'the path is not well encoded');
   return new BatchError(
     'internal',

@@ -5,7 +5,7 @@ import { errorFields, type Logger } from '@millrace/process/logger';
 import { createRegistry } from '@millrace/process/metrics';
 import type { Running } from '@millrace/process/run-process';
 import { CatalogPublisher } from '@millrace/queue/catalog';
-import { connectForWork, serverProblems } from '@millrace/queue/connection';
+import { connectForWork, isOutage, serverProblems, watchOutages } from '@millrace/queue/connection';
 import { Consumer } from '@millrace/queue/consumer';
 import { DEFAULT_LIFETIMES, Keys } from '@millrace/queue/keys';
 import { TaskStore } from '@millrace/queue/task-store';
@@ -25,8 +25,11 @@ const CHUNKS_PER_THREAD = 2;
 export async function startWorker(settings: WorkerSettings, log: Logger): Promise<Running> {
   const keys = new Keys(settings.KEY_PREFIX);
   const redis = connectForWork(settings.REDIS_URL);
-  redis.on('error', (error) => log.warn('Redis does not answer', errorFields(error)));
-  await redis.connect().catch(() => log.warn('waiting for Redis'));
+  watchOutages(redis, {
+    lost: (error) => log.error('Redis does not answer; waiting for it', errorFields(error)),
+    back: () => log.info('Redis answers again'),
+  });
+  await redis.connect().catch(() => {});
   const problems = await serverProblems(redis);
   if (problems.length > 0) throw new Error(problems.join('; '));
 
@@ -49,7 +52,7 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
     lockMs: settings.LOCK_MS,
     run: (run) => runChunk(deps, run),
     release: (run) => store.release(run.task, run.chunk),
-    onError: (error) => log.warn('the queue', errorFields(error)),
+    onError: (error) => log.log(isOutage(error) ? 'debug' : 'warn', 'the queue', errorFields(error)),
   });
 
   const heartbeat = new Heartbeat(new CatalogPublisher(redis, keys, randomUUID()), served, log);

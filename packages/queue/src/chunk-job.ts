@@ -20,13 +20,18 @@ const DAY_SECONDS = 86_400;
  * A task's first chunk goes before every other task's second: small tasks pass by large ones, large ones share evenly.
  * The priority is always set, since BullMQ runs a job without one before all that have one.
  */
-export function chunkJobOptions({ task, chunk }: ChunkJob): JobsOptions {
+export function chunkJobOptions(job: ChunkJob): JobsOptions {
   return {
-    jobId: `${task}.${chunk}`,
-    priority: Math.min(chunk + 1, PRIORITY_MAX),
+    jobId: chunkJobId(job),
+    priority: Math.min(job.chunk + 1, PRIORITY_MAX),
     attempts: ATTEMPTS,
     backoff: { type: 'exponential', delay: 500 },
     removeOnComplete: true,
     removeOnFail: { age: DAY_SECONDS, count: 1_000 },
   };
+}
+
+/** The same for the same chunk, so that it is in the queue once. */
+export function chunkJobId({ task, chunk }: ChunkJob): string {
+  return `${task}.${chunk}`;
 }

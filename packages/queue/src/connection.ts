@@ -1,5 +1,4 @@
 /** Connections to Redis, and what is asked of the server before it is used. */
-import { BatchError } from '@millrace/batch/errors';
 import { Redis, type RedisOptions } from 'ioredis';
 
 const RETRY_MAX_MS = 1_000;
@@ -40,18 +39,32 @@ function infoField(info: string, field: string): string | undefined {
   return new RegExp(`^${field}:(.*?)\\r?$`, 'm').exec(info)?.[1];
 }
 
-/** Turns a failure to reach or use Redis into the one error that says so. Anything else passes through. */
-export async function orUnavailable<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (cause) {
-    if (cause instanceof BatchError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new BatchError(
-      'store_unavailable',
-      'Redis does not answer; nothing was accepted',
-      {},
-      { cause: new Error(reason) },
-    );
-  }
+/** Hears of an outage once when it begins and once when it is over, not of every attempt in between. */
+export function watchOutages(redis: Redis, hear: { lost(error: Error): void; back(): void }): void {
+  let isLost = false;
+  redis.on('error', (error) => {
+    if (!isLost) hear.lost(error);
+    isLost = true;
+  });
+  redis.on('ready', () => {
+    if (isLost) hear.back();
+    isLost = false;
+  });
+}
+
+/** Answers by which a server says that it cannot serve now, though the command was right. */
+const REFUSALS = /^(OOM|LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|MISCONF)\b/;
+const CONNECTION_CODES = /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)/;
+const CONNECTION_MESSAGES =
+  /^(Connection is closed|Command timed out|Stream isn't writeable|connect ETIMEDOUT)/;
+
+/** True when an error means that Redis cannot be reached or cannot serve now, so that trying again later makes sense. */
+export function isOutage(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error.name === 'ReplyError') return REFUSALS.test(error.message);
+  return (
+    error.name === 'MaxRetriesPerRequestError' ||
+    CONNECTION_CODES.test((error as NodeJS.ErrnoException).code ?? '') ||
+    CONNECTION_MESSAGES.test(error.message)
+  );
 }

@@ -1,10 +1,11 @@
 /** The producer is responsible for putting chunk jobs into the queue, and for saying how much waits there. */
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { type ChunkJob, chunkJobOptions, DEFAULT_POOL } from './chunk-job.js';
+import { type ChunkJob, chunkJobId, chunkJobOptions, DEFAULT_POOL } from './chunk-job.js';
 import type { Keys } from './keys.js';
 
 const EVENTS_KEPT = 1_000;
+const REMOVED_AT_ONCE = 100;
 
 /** Jobs by state. */
 export interface QueueDepth {
@@ -30,6 +31,18 @@ export class Producer {
   /** Adding the same chunk twice is adding it once. */
   async add(job: ChunkJob): Promise<void> {
     await this.queue.add('chunk', job, chunkJobOptions(job));
+  }
+
+  /** Removes the jobs of a task's first chunks. One that a worker holds stays; it will find its task gone. */
+  async remove(task: string, chunks: number): Promise<void> {
+    for (let start = 0; start < chunks; start += REMOVED_AT_ONCE) {
+      const batch = Math.min(REMOVED_AT_ONCE, chunks - start);
+      await Promise.all(
+        Array.from({ length: batch }, (_, index) =>
+          this.queue.remove(chunkJobId({ task, chunk: start + index })),
+        ),
+      );
+    }
   }
 
   async depth(): Promise<QueueDepth> {

@@ -12,6 +12,7 @@ export class Upload {
   private created: Promise<void> | undefined;
   private failure: { error: unknown } | undefined;
   private rowsAdded = 0;
+  private chunksAdded = 0;
 
   constructor(
     private readonly store: TaskStore,
@@ -27,6 +28,7 @@ export class Upload {
   async add(chunk: Chunk): Promise<void> {
     if (chunk.rows === 0) return;
     this.rowsAdded += chunk.rows;
+    this.chunksAdded++;
     this.created ??= this.store.create(this.task);
     const sent = this.send(chunk, this.created)
       .catch((error) => {
@@ -50,6 +52,7 @@ export class Upload {
   async undo(error: unknown): Promise<void> {
     await Promise.all(this.inFlight);
     if (this.created === undefined) return;
+    await this.producer.remove(this.task.id, this.chunksAdded);
     if (error instanceof BatchError && error.code === 'upload_aborted') {
       await this.store.abort(this.task.id, error.code, error.message);
     } else {
