@@ -2,9 +2,10 @@
 import type { RowCode } from '@millrace/batch/errors';
 import { type ChunkResult, encodeFailedChunk } from '@millrace/batch/results/encode-chunk';
 import { errorFields, type Logger } from '@millrace/process/logger';
+import type { StartedChunk } from '@millrace/queue/begun';
 import { STALLS_MAX } from '@millrace/queue/chunk-job';
 import type { ChunkRun, RunOutcome } from '@millrace/queue/consumer';
-import type { StartedChunk, TaskStore } from '@millrace/queue/task-store';
+import type { TaskStore } from '@millrace/queue/task-store';
 import type { PredictReply } from './inference/messages.js';
 import type { InferencePool } from './inference/pool.js';
 import type { Step, WorkerMetrics } from './metrics.js';

@@ -1,25 +1,15 @@
 /** The task store is responsible for everything of a task but its place in the queue: record, ledger, chunks, results. */
 import type { RequestCode } from '@millrace/batch/errors';
-import { OUTCOMES } from '@millrace/batch/ledger';
 import type { ChunkResult, Segments } from '@millrace/batch/results/encode-chunk';
 import type { CsvColumn } from '@millrace/batch/rows/row-reader';
 import type { Chunk } from '@millrace/batch/split/chunk-splitter';
-import { STATUSES } from '@millrace/batch/status';
 import type { Task } from '@millrace/batch/task';
 import type { Redis } from 'ioredis';
-import { z } from 'zod';
+import { type Begun, parseBegun } from './begun.js';
 import { DEFAULT_LIFETIMES, type Keys, type Lifetimes } from './keys.js';
 import { EMPTY_LEDGER } from './scripts/status-moves.js';
-import {
-  ABORT,
-  APPEND,
-  BEGIN,
-  COMMIT,
-  DISCARD,
-  RELEASE,
-  type ScriptDefinition,
-  SEAL,
-} from './scripts/task-scripts.js';
+import { TASK_SCRIPTS } from './scripts/task-scripts.js';
+import { parseTask } from './task-record.js';
 
 export interface NewTask {
   id: string;
@@ -31,41 +21,13 @@ export interface NewTask {
   requestId: string;
 }
 
-/** What `begin` found. */
-export type Begun =
-  | { kind: 'started'; chunk: StartedChunk }
-  /** Another run has committed it. */
-  | { kind: 'done' }
-  /** The task is finished, refused or expired: there is nothing to do. */
-  | { kind: 'gone' }
-  /** The input bytes are missing though the chunk is not done. */
-  | { kind: 'lost'; firstRow: number; rows: number };
-
-export interface StartedChunk {
-  firstRow: number;
-  rows: number;
-  model: string;
-  format: Task['format'];
-  columns: readonly CsvColumn[];
-  requestId: string;
-  /** When the task was created, in ms since the epoch. */
-  createdAt: number;
-  bytes: Buffer;
-}
-
 export type Committed = 'committed' | 'finished' | 'done' | 'gone';
 
 type Argument = string | number | Buffer;
 type Script = (...args: Argument[]) => Promise<unknown>;
 
 export class TaskStore {
-  private readonly appendScript: Script;
-  private readonly sealScript: Script;
-  private readonly abortScript: Script;
-  private readonly discardScript: Script;
-  private readonly beginScript: Script;
-  private readonly releaseScript: Script;
-  private readonly commitScript: Script;
+  private readonly scripts: Record<keyof typeof TASK_SCRIPTS, Script>;
 
   /** @param now milliseconds since the epoch */
   constructor(
@@ -74,13 +36,7 @@ export class TaskStore {
     private readonly lifetimes: Lifetimes = DEFAULT_LIFETIMES,
     private readonly now: () => number = Date.now,
   ) {
-    this.appendScript = define(redis, 'millraceAppend', APPEND);
-    this.sealScript = define(redis, 'millraceSeal', SEAL);
-    this.abortScript = define(redis, 'millraceAbort', ABORT);
-    this.discardScript = define(redis, 'millraceDiscard', DISCARD);
-    this.beginScript = define(redis, 'millraceBegin', BEGIN, 'Buffer');
-    this.releaseScript = define(redis, 'millraceRelease', RELEASE);
-    this.commitScript = define(redis, 'millraceCommit', COMMIT);
+    this.scripts = defineScripts(redis);
   }
 
   /** Records a task in `receiving`, with an empty ledger. */
@@ -109,7 +65,7 @@ export class TaskStore {
 
   /** Stores a chunk's bytes and counts its rows as pending; `stopped` when the task takes no more. */
   async append(id: string, chunk: Chunk): Promise<'stored' | 'stopped'> {
-    const reply = await this.appendScript(
+    const reply = await this.scripts.append(
       this.keys.task(id),
       this.keys.chunks(id),
       this.keys.input(id, chunk.index),
@@ -124,12 +80,12 @@ export class TaskStore {
 
   /** Ends the upload; from now on the task finishes with its last chunk. */
   async seal(id: string): Promise<void> {
-    await this.sealScript(this.keys.task(id), this.keys.chunks(id), ...this.finishArguments(id));
+    await this.scripts.seal(this.keys.task(id), this.keys.chunks(id), ...this.finishArguments(id));
   }
 
   /** Fails a task whose upload broke off, and removes its bytes; later commits of its chunks are refused. */
   async abort(id: string, code: RequestCode, message: string): Promise<void> {
-    await this.abortScript(
+    await this.scripts.abort(
       this.keys.task(id),
       this.keys.chunks(id),
       this.now(),
@@ -144,7 +100,7 @@ export class TaskStore {
 
   /** Removes a task that was refused before its id was given out. */
   async discard(id: string): Promise<void> {
-    await this.discardScript(
+    await this.scripts.discard(
       this.keys.task(id),
       this.keys.chunks(id),
       this.keys.inputs(id),
@@ -154,8 +110,8 @@ export class TaskStore {
 
   /** Starts a chunk: its rows count as running, its bytes are handed out. */
   async begin(id: string, chunk: number): Promise<Begun> {
-    const reply = BeginReply.parse(
-      await this.beginScript(
+    return parseBegun(
+      await this.scripts.begin(
         this.keys.task(id),
         this.keys.chunks(id),
         this.keys.input(id, chunk),
@@ -163,21 +119,17 @@ export class TaskStore {
         this.now(),
       ),
     );
-    const [kind, firstRow = 0, rows = 0] = reply;
-    if (kind !== 'started') return { kind, firstRow, rows };
-    const [, , , model, format, columns, requestId, createdAt, bytes] = reply;
-    return { kind, chunk: { firstRow, rows, model, format, columns, requestId, createdAt, bytes } };
   }
 
   /** Takes a begun chunk back, to be begun again by any worker. */
   async release(id: string, chunk: number): Promise<void> {
-    await this.releaseScript(this.keys.task(id), this.keys.chunks(id), chunk);
+    await this.scripts.release(this.keys.task(id), this.keys.chunks(id), chunk);
   }
 
   /** Commits a chunk's result, the ledger, the status and the event in one step, and only once. */
   async commit(id: string, chunk: number, { counts, segments }: ChunkResult): Promise<Committed> {
     const [now, ...finish] = this.finishArguments(id);
-    const reply = await this.commitScript(
+    const reply = await this.scripts.commit(
       this.keys.task(id),
       this.keys.chunks(id),
       this.keys.input(id, chunk),
@@ -197,7 +149,7 @@ export class TaskStore {
   /** The task's record; undefined when there is none. */
   async read(id: string): Promise<Task | undefined> {
     const record = await this.redis.hgetall(this.keys.task(id));
-    return Object.keys(record).length === 0 ? undefined : taskOf(TaskRecord.parse(record));
+    return Object.keys(record).length === 0 ? undefined : parseTask(record);
   }
 
   /** Segments of a chunk's result, by name; those that it does not have are absent. Undefined when it has expired. */
@@ -227,85 +179,18 @@ export class TaskStore {
   }
 }
 
-function define(
-  redis: Redis,
-  name: string,
-  { numberOfKeys, lua }: ScriptDefinition,
-  replyType: '' | 'Buffer' = '',
-): Script {
-  redis.defineCommand(name, { numberOfKeys, lua });
+/** Every script as a function of its KEYS and ARGV. Answers come as bytes where they hold some. */
+function defineScripts(redis: Redis): Record<keyof typeof TASK_SCRIPTS, Script> {
   const commands = redis as unknown as Record<string, Script>;
-  return (...args) => (commands[name + replyType] as Script).apply(redis, args);
+  const defined = Object.entries(TASK_SCRIPTS).map(([name, { numberOfKeys, lua, answersBytes }]) => {
+    const command = `millrace_${name}`;
+    redis.defineCommand(command, { numberOfKeys, lua });
+    const run = commands[answersBytes ? `${command}Buffer` : command] as Script;
+    return [name, run.bind(redis)];
+  });
+  return Object.fromEntries(defined);
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-const Text = z.instanceof(Buffer).transform(String);
-const Count = z.union([z.instanceof(Buffer), z.string()]).transform((value) => Number(String(value)));
-const Format = z.enum(['ndjson', 'csv']);
-const Columns = z.array(z.union([z.number(), z.literal('id')]));
-
-/** The answer of the BEGIN script, in bytes. */
-const BeginReply = z.union([
-  z.tuple([Text.pipe(z.enum(['gone', 'done']))]),
-  z.tuple([Text.pipe(z.literal('lost')), Count, Count]),
-  z.tuple([
-    Text.pipe(z.literal('started')),
-    Count,
-    Count,
-    Text,
-    Text.pipe(Format),
-    z
-      .instanceof(Buffer)
-      .nullable()
-      .transform((json) => (json === null ? [] : Columns.parse(JSON.parse(json.toString())))),
-    Text,
-    Count,
-    z.instanceof(Buffer),
-  ]),
-]);
-
-const TaskRecord = z.object({
-  id: z.string(),
-  client: z.string(),
-  model: z.string(),
-  format: Format,
-  request_id: z.string(),
-  status: z.enum(STATUSES),
-  created_at: Count,
-  started_at: Count.optional(),
-  finished_at: Count.optional(),
-  expires_at: Count.optional(),
-  chunks: Count,
-  total: Count,
-  ...(Object.fromEntries(OUTCOMES.map((outcome) => [outcome, Count])) as Record<
-    (typeof OUTCOMES)[number],
-    typeof Count
-  >),
-  error_code: z.string().optional(),
-  error_message: z.string().optional(),
-});
-
-function taskOf(record: z.infer<typeof TaskRecord>): Task {
-  const { total, pending, running, succeeded, invalid, failed, cancelled, expired } = record;
-  const task: Task = {
-    id: record.id,
-    client: record.client,
-    model: record.model,
-    format: record.format,
-    requestId: record.request_id,
-    status: record.status,
-    ledger: { total, pending, running, succeeded, invalid, failed, cancelled, expired },
-    chunks: record.chunks,
-    createdAt: record.created_at,
-  };
-  if (record.started_at !== undefined) task.startedAt = record.started_at;
-  if (record.finished_at !== undefined) task.finishedAt = record.finished_at;
-  if (record.expires_at !== undefined) task.expiresAt = record.expires_at;
-  if (record.error_code !== undefined) {
-    task.error = { code: record.error_code as RequestCode, message: record.error_message ?? '' };
-  }
-  return task;
 }

@@ -4,9 +4,10 @@
  */
 import { FINISH, STATUS_MOVES } from './status-moves.js';
 
-export interface ScriptDefinition {
+interface ScriptDefinition {
   numberOfKeys: number;
   lua: string;
+  answersBytes?: true;
 }
 
 /**
@@ -14,7 +15,7 @@ export interface ScriptDefinition {
  * KEYS task, chunks, input · ARGV index, first_row, rows, bytes, unfinished_ms
  * → `stored` · `stopped` when the task is finished or gone
  */
-export const APPEND: ScriptDefinition = {
+const APPEND: ScriptDefinition = {
   numberOfKeys: 3,
   lua: `${STATUS_MOVES}
 local status = redis.call('HGET', KEYS[1], 'status')
@@ -34,7 +35,7 @@ return 'stored'
  * KEYS task, chunks · ARGV now, results_ms, record_ms, channel, outputs (key prefix)
  * → the status · false when the task is gone
  */
-export const SEAL: ScriptDefinition = {
+const SEAL: ScriptDefinition = {
   numberOfKeys: 2,
   lua: `${STATUS_MOVES}${FINISH}
 local status = redis.call('HGET', KEYS[1], 'status')
@@ -53,7 +54,7 @@ return redis.call('HGET', KEYS[1], 'status')
  * KEYS task, chunks · ARGV now, record_ms, channel, inputs (key prefix), outputs (key prefix), code, message
  * → 1 when it was still receiving
  */
-export const ABORT: ScriptDefinition = {
+const ABORT: ScriptDefinition = {
   numberOfKeys: 2,
   lua: `${STATUS_MOVES}
 if redis.call('HGET', KEYS[1], 'status') ~= 'receiving' then return 0 end
@@ -75,7 +76,7 @@ return 1
  * Removes a task that was refused in mid-upload, with every key it has.
  * KEYS task, chunks · ARGV inputs (key prefix), outputs (key prefix) → 1
  */
-export const DISCARD: ScriptDefinition = {
+const DISCARD: ScriptDefinition = {
   numberOfKeys: 2,
   lua: `
 local chunks = tonumber(redis.call('HGET', KEYS[1], 'chunks') or 0)
@@ -91,8 +92,9 @@ return 1
  * → {\`gone\`} · {\`done\`} · {\`lost\`, first_row, rows} when the input bytes are missing
  * · {\`started\`, first_row, rows, model, format, columns, request_id, created_at, bytes}
  */
-export const BEGIN: ScriptDefinition = {
+const BEGIN: ScriptDefinition = {
   numberOfKeys: 3,
+  answersBytes: true,
   lua: `${STATUS_MOVES}
 local status = redis.call('HGET', KEYS[1], 'status')
 if not status or is_terminal(status) then return {'gone'} end
@@ -118,7 +120,7 @@ return {'started', first_row, rows, task[1], task[2], task[3], task[4], task[5],
  * Takes a chunk back that was begun and is to be begun again, by whichever worker.
  * KEYS task, chunks · ARGV index → 1 when it was running
  */
-export const RELEASE: ScriptDefinition = {
+const RELEASE: ScriptDefinition = {
   numberOfKeys: 2,
   lua: `${STATUS_MOVES}
 local entry = redis.call('HGET', KEYS[2], ARGV[1])
@@ -139,7 +141,7 @@ return 1
  *      then segment name, bytes, …
  * → \`committed\` · \`finished\` when that ended the task · \`done\` when another run was first · \`gone\`
  */
-export const COMMIT: ScriptDefinition = {
+const COMMIT: ScriptDefinition = {
   numberOfKeys: 4,
   lua: `${STATUS_MOVES}${FINISH}
 local status = redis.call('HGET', KEYS[1], 'status')
@@ -165,3 +167,13 @@ if finish_if_done(ARGV[5], ARGV[7], ARGV[8], ARGV[9], ARGV[10], KEYS[2]) then re
 return 'committed'
 `,
 };
+
+export const TASK_SCRIPTS = {
+  append: APPEND,
+  seal: SEAL,
+  abort: ABORT,
+  discard: DISCARD,
+  begin: BEGIN,
+  release: RELEASE,
+  commit: COMMIT,
+} satisfies Record<string, ScriptDefinition>;

@@ -1,0 +1,68 @@
+/** What a worker gets when it starts a chunk, read from the answer of the BEGIN script. */
+import type { CsvColumn } from '@millrace/batch/rows/row-reader';
+import type { Task } from '@millrace/batch/task';
+import { z } from 'zod';
+
+/** What `begin` found. */
+export type Begun =
+  | { kind: 'started'; chunk: StartedChunk }
+  /** Another run has committed it. */
+  | { kind: 'done' }
+  /** The task is finished, refused or expired: there is nothing to do. */
+  | { kind: 'gone' }
+  /** The input bytes are missing though the chunk is not done. */
+  | { kind: 'lost'; firstRow: number; rows: number };
+
+export interface StartedChunk {
+  firstRow: number;
+  rows: number;
+  model: string;
+  format: Task['format'];
+  columns: readonly CsvColumn[];
+  requestId: string;
+  /** When the task was created, in ms since the epoch. */
+  createdAt: number;
+  bytes: Buffer;
+}
+
+export function parseBegun(answer: unknown): Begun {
+  const reply = BeginReply.parse(answer);
+  switch (reply[0]) {
+    case 'gone':
+    case 'done':
+      return { kind: reply[0] };
+    case 'lost':
+      return { kind: 'lost', firstRow: reply[1], rows: reply[2] };
+    case 'started': {
+      const [, firstRow, rows, model, format, columns, requestId, createdAt, bytes] = reply;
+      return {
+        kind: 'started',
+        chunk: { firstRow, rows, model, format, columns, requestId, createdAt, bytes },
+      };
+    }
+  }
+}
+
+const Text = z.instanceof(Buffer).transform(String);
+const Count = Text.transform(Number);
+const Columns = z.array(z.union([z.number(), z.literal('id')]));
+
+/** The answer of the BEGIN script, in bytes. */
+const BeginReply = z.union([
+  z.tuple([Text.pipe(z.enum(['gone', 'done']))]),
+  z.tuple([Text.pipe(z.literal('lost')), Count, Count]),
+  z.tuple([
+    Text.pipe(z.literal('started')),
+    Count,
+    Count,
+    Text,
+    Text.pipe(z.enum(['ndjson', 'csv'])),
+    z
+      .instanceof(Buffer)
+      .nullable()
+      .transform((json) => (json === null ? [] : Columns.parse(JSON.parse(json.toString())))),
+    Text,
+    Count,
+    z.instanceof(Buffer),
+  ]),
+]);

@@ -1,0 +1,279 @@
+import { finalStatus, OUTCOMES } from '@millrace/batch/ledger';
+import { encodeFailedChunk } from '@millrace/batch/results/encode-chunk';
+import { isTerminal } from '@millrace/batch/status';
+import { connectForRequests } from '@millrace/queue/connection';
+import type { Keys, Lifetimes } from '@millrace/queue/keys';
+import { type NewTask, TaskStore } from '@millrace/queue/task-store';
+import fc from 'fast-check';
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { useRedis } from '../../../test/fixtures/redis.js';
+
+const redis = useRedis();
+const LIFETIMES: Lifetimes = { unfinishedMs: 60_000, resultsMs: 30_000, recordMs: 90_000 };
+const NOW = 1_800_000_000_000;
+const TASK: NewTask = {
+  id: 'task-1',
+  client: 'alice',
+  model: 'iris@1',
+  format: 'ndjson',
+  requestId: 'request-1',
+};
+const ROWS = 3;
+
+let connection: Redis;
+let keys: Keys;
+let store: TaskStore;
+
+beforeAll(async () => {
+  connection = connectForRequests(redis.url);
+  await connection.connect();
+});
+afterAll(() => connection.disconnect());
+beforeEach(() => {
+  keys = redis.freshKeys();
+  store = new TaskStore(connection, keys, LIFETIMES, () => NOW);
+});
+
+const chunk = (index: number, text = `chunk ${index}`) => ({
+  index,
+  firstRow: index * ROWS,
+  rows: ROWS,
+  bytes: Buffer.from(text),
+});
+const result = (index: number, succeeded = ROWS) => ({
+  counts: { succeeded, invalid: ROWS - succeeded, failed: 0 },
+  segments: { predictions: Buffer.from(`${index},${index},${index}`), lines: Buffer.from(`lines ${index}`) },
+});
+
+async function submitted(chunks: number): Promise<void> {
+  await store.create(TASK);
+  for (let index = 0; index < chunks; index++) await store.append(TASK.id, chunk(index));
+  await store.seal(TASK.id);
+}
+
+const read = async () => {
+  const task = await store.read(TASK.id);
+  if (task === undefined) throw new Error('the task is gone');
+  return task;
+};
+
+describe('a task', () => {
+  it('goes from receiving to pending to running to its end', async () => {
+    await store.create(TASK);
+    expect(await read()).toMatchObject({
+      status: 'receiving',
+      ledger: { total: 0 },
+      createdAt: NOW,
+      client: 'alice',
+    });
+    await store.append(TASK.id, chunk(0));
+    await store.append(TASK.id, chunk(1));
+    await store.seal(TASK.id);
+    expect(await read()).toMatchObject({ status: 'pending', chunks: 2, ledger: { total: 6, pending: 6 } });
+    await store.begin(TASK.id, 0);
+    expect(await read()).toMatchObject({
+      status: 'running',
+      ledger: { pending: 3, running: 3 },
+      startedAt: NOW,
+    });
+    expect(await store.commit(TASK.id, 0, result(0))).toBe('committed');
+    expect(await read()).toMatchObject({
+      status: 'running',
+      ledger: { pending: 3, running: 0, succeeded: 3 },
+    });
+    await store.begin(TASK.id, 1);
+    expect(await store.commit(TASK.id, 1, result(1, 2))).toBe('finished');
+    expect(await read()).toMatchObject({
+      status: 'partially_succeeded',
+      ledger: { total: 6, succeeded: 5, invalid: 1 },
+      finishedAt: NOW,
+      expiresAt: NOW + LIFETIMES.resultsMs,
+    });
+  });
+
+  it('stays in receiving while its first chunks are predicted, and ends with its seal', async () => {
+    await store.create(TASK);
+    await store.append(TASK.id, chunk(0));
+    await store.begin(TASK.id, 0);
+    await store.commit(TASK.id, 0, result(0));
+    expect(await read()).toMatchObject({ status: 'receiving', ledger: { succeeded: 3 } });
+    await store.seal(TASK.id);
+    expect(await read()).toMatchObject({ status: 'succeeded' });
+  });
+
+  it('hands out the bytes and what is needed to read them', async () => {
+    const bytes = Buffer.from([0, 255, 10, 13, 34]);
+    await store.create({ ...TASK, format: 'csv', columns: [1, 'id', 0] });
+    await store.append(TASK.id, { ...chunk(0), bytes });
+    expect(await store.begin(TASK.id, 0)).toEqual({
+      kind: 'started',
+      chunk: {
+        firstRow: 0,
+        rows: ROWS,
+        model: 'iris@1',
+        format: 'csv',
+        columns: [1, 'id', 0],
+        requestId: 'request-1',
+        createdAt: NOW,
+        bytes,
+      },
+    });
+  });
+
+  it('has a lifetime on every key, at every step', async () => {
+    const lifetimes = async () => {
+      const all = await redis.keysUnder(keys.prefix);
+      return Object.fromEntries(
+        await Promise.all(all.map(async (key) => [key, await redis.redis.pttl(key)])),
+      );
+    };
+    const within = (ms: number) => ({ asymmetricMatch: (ttl: number) => ttl > 0 && ttl <= ms });
+    await submitted(2);
+    await store.begin(TASK.id, 0);
+    await store.commit(TASK.id, 0, result(0));
+    expect(await lifetimes()).toEqual({
+      [keys.task(TASK.id)]: within(60_000),
+      [keys.chunks(TASK.id)]: within(60_000),
+      [keys.input(TASK.id, 1)]: within(60_000),
+      [keys.output(TASK.id, 0)]: within(60_000),
+    });
+    await store.commit(TASK.id, 1, result(1));
+    expect(await lifetimes()).toEqual({
+      [keys.task(TASK.id)]: within(120_000),
+      [keys.chunks(TASK.id)]: within(30_000),
+      [keys.output(TASK.id, 0)]: within(30_000),
+      [keys.output(TASK.id, 1)]: within(30_000),
+    });
+  });
+});
+
+describe('a chunk', () => {
+  it('is stored once, however often it is sent', async () => {
+    await store.create(TASK);
+    await store.append(TASK.id, chunk(0));
+    await store.append(TASK.id, chunk(0, 'again'));
+    expect(await read()).toMatchObject({ chunks: 1, ledger: { total: 3 } });
+    expect(await redis.redis.get(keys.input(TASK.id, 0))).toBe('chunk 0');
+  });
+
+  it('is committed once: the second result changes nothing', async () => {
+    await submitted(2);
+    await store.commit(TASK.id, 0, result(0));
+    expect(await store.commit(TASK.id, 0, result(0, 0))).toBe('done');
+    expect(await store.begin(TASK.id, 0)).toEqual({ kind: 'done' });
+    expect((await read()).ledger).toMatchObject({ pending: 3, succeeded: 3, invalid: 0 });
+  });
+
+  it('whose counts do not sum to its rows is refused whole', async () => {
+    await submitted(1);
+    const wrong = { ...result(0), counts: { succeeded: 2, invalid: 0, failed: 0 } };
+    await expect(store.commit(TASK.id, 0, wrong)).rejects.toThrow('do not sum to its 3 rows');
+    expect(await read()).toMatchObject({ status: 'pending', ledger: { pending: 3 } });
+    expect(await store.readSegments(TASK.id, 0, ['lines'])).toBeUndefined();
+  });
+
+  it('that is released waits again', async () => {
+    await submitted(1);
+    await store.begin(TASK.id, 0);
+    await store.release(TASK.id, 0);
+    await store.release(TASK.id, 0);
+    expect((await read()).ledger).toMatchObject({ pending: 3, running: 0 });
+    expect(await store.begin(TASK.id, 0)).toMatchObject({ kind: 'started' });
+  });
+
+  it('whose bytes are lost says where its rows were', async () => {
+    await submitted(2);
+    await redis.redis.del(keys.input(TASK.id, 1));
+    expect(await store.begin(TASK.id, 1)).toEqual({ kind: 'lost', firstRow: 3, rows: 3 });
+    await store.commit(TASK.id, 1, encodeFailedChunk(3, 3, 'input_lost', 'lost'));
+    expect((await read()).ledger).toMatchObject({ failed: 3, running: 0, pending: 3 });
+  });
+});
+
+describe('an upload that broke off', () => {
+  it('leaves a failed record and nothing else, even of what was predicted', async () => {
+    await store.create(TASK);
+    await store.append(TASK.id, chunk(0));
+    await store.append(TASK.id, chunk(1));
+    await store.commit(TASK.id, 0, result(0));
+    await store.begin(TASK.id, 1);
+    await store.abort(TASK.id, 'upload_aborted', 'the client went away');
+    expect(await read()).toMatchObject({
+      status: 'failed',
+      ledger: { total: 6, failed: 6 },
+      error: { code: 'upload_aborted', message: 'the client went away' },
+    });
+    expect(await redis.keysUnder(keys.prefix)).toEqual([keys.task(TASK.id)]);
+  });
+
+  it.each(['abort', 'discard'] as const)('refuses what comes late after %s', async (how) => {
+    await store.create(TASK);
+    await store.append(TASK.id, chunk(0));
+    await store.begin(TASK.id, 0);
+    if (how === 'abort') await store.abort(TASK.id, 'upload_aborted', 'gone');
+    else await store.discard(TASK.id);
+    const keysAfter = await redis.keysUnder(keys.prefix);
+    expect(await store.commit(TASK.id, 0, result(0))).toBe('gone');
+    expect(await store.begin(TASK.id, 0)).toEqual({ kind: 'gone' });
+    expect(await store.append(TASK.id, chunk(1))).toBe('stopped');
+    await store.release(TASK.id, 0);
+    await store.seal(TASK.id);
+    expect(await redis.keysUnder(keys.prefix)).toEqual(keysAfter);
+    expect(keysAfter.length).toBe(how === 'abort' ? 1 : 0);
+  });
+
+  it('cannot take back a task that was accepted', async () => {
+    await submitted(1);
+    await store.abort(TASK.id, 'upload_aborted', 'late');
+    expect(await read()).toMatchObject({ status: 'pending', ledger: { pending: 3 } });
+  });
+});
+
+describe('the ledger', () => {
+  const CHUNKS = 4;
+  const step = fc.oneof(
+    ...(['append', 'begin', 'release', 'commit'] as const).map((kind) =>
+      fc.record({ kind: fc.constant(kind), chunk: fc.nat(CHUNKS - 1), succeeded: fc.nat(ROWS) }),
+    ),
+    fc.constant({ kind: 'seal' as const }),
+  );
+
+  it('sums to its total after every step, in any order and repetition, and decides the end', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
+        keys = redis.freshKeys();
+        store = new TaskStore(connection, keys, LIFETIMES, () => NOW);
+        await store.create(TASK);
+        const done = new Map<number, number>();
+        for (const each of steps) {
+          const taken = await take(each);
+          if (each.kind === 'commit' && (taken === 'committed' || taken === 'finished'))
+            done.set(each.chunk, each.succeeded);
+          const { ledger, status } = await read();
+          expect(OUTCOMES.reduce((sum, outcome) => sum + ledger[outcome], 0)).toBe(ledger.total);
+          expect(Math.min(...OUTCOMES.map((outcome) => ledger[outcome]))).toBeGreaterThanOrEqual(0);
+          expect(ledger.succeeded).toBe([...done.values()].reduce((a, b) => a + b, 0));
+          if (isTerminal(status)) expect(status).toBe(finalStatus(ledger));
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  async function take(each: { kind: string; chunk?: number; succeeded?: number }): Promise<unknown> {
+    const { chunk: index = 0, succeeded = 0 } = each;
+    switch (each.kind) {
+      case 'append':
+        return store.append(TASK.id, chunk(index));
+      case 'begin':
+        return store.begin(TASK.id, index);
+      case 'release':
+        return store.release(TASK.id, index);
+      case 'commit':
+        return store.commit(TASK.id, index, result(index, succeeded));
+      default:
+        return store.seal(TASK.id);
+    }
+  }
+});
