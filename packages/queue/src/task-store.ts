@@ -78,9 +78,14 @@ export class TaskStore {
     return reply as 'stored' | 'stopped';
   }
 
-  /** Ends the upload; from now on the task finishes with its last chunk. */
-  async seal(id: string): Promise<void> {
-    await this.scripts.seal(this.keys.task(id), this.keys.chunks(id), ...this.finishArguments(id));
+  /** Ends the upload: from now on the task finishes with its last chunk. Undefined when there is no such task. */
+  async seal(id: string): Promise<Task | undefined> {
+    const reply = await this.scripts.seal(
+      this.keys.task(id),
+      this.keys.chunks(id),
+      ...this.finishArguments(id),
+    );
+    return taskOf(pairs(reply as string[]));
   }
 
   /** Fails a task whose upload broke off, and removes its bytes; later commits of its chunks are refused. */
@@ -148,8 +153,7 @@ export class TaskStore {
 
   /** The task's record; undefined when there is none. */
   async read(id: string): Promise<Task | undefined> {
-    const record = await this.redis.hgetall(this.keys.task(id));
-    return Object.keys(record).length === 0 ? undefined : parseTask(record);
+    return taskOf(await this.redis.hgetall(this.keys.task(id)));
   }
 
   /** Segments of a chunk's result, by name; those that it does not have are absent. Undefined when it has expired. */
@@ -189,6 +193,19 @@ function defineScripts(redis: Redis): Record<keyof typeof TASK_SCRIPTS, Script> 
     return [name, run.bind(redis)];
   });
   return Object.fromEntries(defined);
+}
+
+function taskOf(record: Record<string, string>): Task | undefined {
+  return Object.keys(record).length === 0 ? undefined : parseTask(record);
+}
+
+/** A flat list of names and values as an object. */
+function pairs(flat: readonly string[]): Record<string, string> {
+  const entries: [string, string][] = [];
+  for (let index = 0; index < flat.length; index += 2) {
+    entries.push([flat[index] as string, flat[index + 1] as string]);
+  }
+  return Object.fromEntries(entries);
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {

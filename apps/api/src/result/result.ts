@@ -8,8 +8,8 @@ import type { Request, RequestHandler } from 'express';
 import { z } from 'zod';
 import { waitingFor } from '../models.js';
 import { parseParameters } from '../query.js';
-import { preferredWait } from '../submit/options.js';
 import { type ResultDeps, type ResultFormat, sendResult } from './send-result.js';
+import { preferredWait, waitForEnd } from './wait.js';
 
 export interface ResultRouteDeps extends ResultDeps {
   catalog: Catalog;
@@ -36,12 +36,10 @@ export function resultRoute(deps: ResultRouteDeps): RequestHandler<{ id: string 
     const { client } = response.locals;
     const { id } = request.params;
     response.locals.taskId = id;
-    let task = await readOwn(deps, id, client);
-    const waitMs = preferredWait(request.get('prefer'));
-    if (waitMs !== undefined) {
-      response.set('Preference-Applied', `wait=${waitMs / 1000}`);
-      if (!isTerminal(task.status)) task = await waitForEnd(deps, request, task, waitMs);
-    }
+    const found = await readOwn(deps, id, client);
+    const waitMs = preferredWait(request);
+    const task = waitMs === undefined ? found : await waitForEnd(deps, response, found, waitMs);
+    if (task === undefined) throw unknownTask();
     if (isTerminal(task.status)) return sendResult(deps, response, task, format, outputs);
     response.status(format === 'json' ? 200 : 202).set('Retry-After', '1');
     response.json(taskView(task, waitingFor(task, await deps.catalog.get(task.model))));
@@ -51,8 +49,7 @@ export function resultRoute(deps: ResultRouteDeps): RequestHandler<{ id: string 
 /** The client's own task: somebody else's is as unknown as one that never was. @throws BatchError */
 async function readOwn({ store }: ResultRouteDeps, id: string, client: string): Promise<Task> {
   const task = TASK_ID.test(id) ? await store.read(id) : undefined;
-  if (task === undefined || task.client !== client)
-    throw new BatchError('unknown_task', 'there is no task with this id');
+  if (task === undefined || task.client !== client) throw unknownTask();
   if (task.expiresAt !== undefined && task.expiresAt <= Date.now()) {
     const at = isoTime(task.expiresAt);
     throw new BatchError('result_expired', `the results of this task expired at ${at}`, { expired_at: at });
@@ -60,22 +57,8 @@ async function readOwn({ store }: ResultRouteDeps, id: string, client: string): 
   return task;
 }
 
-async function waitForEnd(
-  deps: ResultRouteDeps,
-  request: Request<{ id: string }>,
-  task: Task,
-  ms: number,
-): Promise<Task> {
-  const left = new AbortController();
-  request.socket.once('close', () => left.abort());
-  const finished = deps.events.wait(task.id, ms, left.signal);
-  const now = await readOwn(deps, task.id, task.client);
-  if (isTerminal(now.status)) {
-    left.abort();
-    return now;
-  }
-  await finished;
-  return readOwn(deps, task.id, task.client);
+function unknownTask(): BatchError {
+  return new BatchError('unknown_task', 'there is no task with this id');
 }
 
 /** @throws BatchError `not_acceptable` */

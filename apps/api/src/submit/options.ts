@@ -22,11 +22,3 @@ export function mergeOptions(query: SubmitOptions, body: SubmitOptions): SubmitO
   }
   return { ...query, ...body };
 }
-
-/** How long the client would wait, in ms: `Prefer: wait=10` (RFC 7240), at most a minute. Undefined when it does not say. */
-export function preferredWait(prefer: string | undefined): number | undefined {
-  const seconds = /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,6})"?\s*(?:$|[,;])/i.exec(prefer ?? '')?.[1];
-  return seconds === undefined ? undefined : Math.min(Number(seconds), WAIT_MAX_SECONDS) * 1000;
-}
-
-const WAIT_MAX_SECONDS = 60;

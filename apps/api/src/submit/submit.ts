@@ -20,9 +20,10 @@ import type { ApiMetrics } from '../metrics.js';
 import { waitingFor } from '../models.js';
 import { parseParameters } from '../query.js';
 import { sendResult } from '../result/send-result.js';
+import { preferredWait, waitForEnd } from '../result/wait.js';
 import { type BodyFormat, bodyFormat, readBody, readWholeBody } from './body.js';
 import { parseJsonBody, toLines } from './json-body.js';
-import { mergeOptions, preferredWait, SubmitOptions } from './options.js';
+import { mergeOptions, SubmitOptions } from './options.js';
 import { Upload } from './upload.js';
 
 export interface SubmitDeps {
@@ -49,14 +50,18 @@ export function submitRoute(deps: SubmitDeps): RequestHandler {
     const options = parseParameters(SubmitOptions, request.query, 'query parameter');
     const format = bodyFormat(request);
     const submission = await readSubmission(deps, request, format, options);
-    const id = randomUUID();
-    response.locals.taskId = id;
-    const waitMs = preferredWait(request.get('prefer'));
-    const task = await accept(deps, response, id, format, submission, waitMs);
-    response.location(`/batch-result/${id}`);
-    if (waitMs !== undefined) response.set('Preference-Applied', `wait=${waitMs / 1000}`);
-    if (isTerminal(task.status) && waitMs !== undefined)
+    const accepted = await accept(deps, response, format, submission);
+    response.location(`/batch-result/${accepted.id}`);
+    const waitMs = preferredWait(request);
+    // Accepted is accepted: an outage while waiting must not keep the id from the client.
+    const ended =
+      waitMs === undefined
+        ? undefined
+        : await waitForEnd(deps, response, accepted, waitMs).catch(() => undefined);
+    const task = ended ?? accepted;
+    if (waitMs !== undefined && isTerminal(task.status)) {
       return sendResult(deps, response, task, 'json', 'primary');
+    }
     response
       .status(202)
       .set('Retry-After', '1')
@@ -125,22 +130,19 @@ async function resolveModel({ catalog }: SubmitDeps, ref: string | undefined): P
 async function accept(
   deps: SubmitDeps,
   response: Response,
-  id: string,
   bodyKind: BodyFormat,
   { entry, format, bytes }: Submission,
-  waitMs: number | undefined,
 ): Promise<Task> {
+  const id = randomUUID();
+  response.locals.taskId = id;
   const model = modelKey(entry.model);
   const { splitter, columns } = createSplitter(deps, format, entry);
   const { client, requestId } = response.locals;
   const upload = new Upload(deps.store, deps.producer, { id, client, model, format, columns, requestId });
-  const left = new AbortController();
-  response.once('close', () => left.abort());
   try {
     for await (const piece of bytes) for (const chunk of splitter.push(piece)) await upload.add(chunk);
     for (const chunk of splitter.end()) await upload.add(chunk);
-    const finished = waitMs === undefined ? undefined : deps.events.wait(id, waitMs, left.signal);
-    await upload.finish();
+    const task = await upload.finish();
     deps.metrics.task(model, bodyKind, 'accepted', upload.rows);
     deps.log.info('a task was accepted', {
       task_id: id,
@@ -149,18 +151,13 @@ async function accept(
       model,
       rows: upload.rows,
     });
-    await finished;
+    return task;
   } catch (error) {
     const aborted = error instanceof BatchError && error.code === 'upload_aborted';
     deps.metrics.task(model, bodyKind, aborted ? 'aborted' : 'refused', upload.rows);
     await upload.undo(error).catch(() => deps.log.warn('an upload could not be undone', { task_id: id }));
     throw error;
-  } finally {
-    left.abort();
   }
-  const task = await deps.store.read(id);
-  if (task === undefined) throw new BatchError('internal', 'the accepted task is not in the store');
-  return task;
 }
 
 /** `columns` is filled by the header line, which comes before the first chunk; it stays empty for NDJSON. */

@@ -1,6 +1,7 @@
 /** An upload is responsible for one task from its first chunk until its last is in the queue, or nothing of it is left. */
 import { BatchError } from '@millrace/batch/errors';
 import type { Chunk } from '@millrace/batch/split/chunk-splitter';
+import type { Task } from '@millrace/batch/task';
 import type { Producer } from '@millrace/queue/producer';
 import type { NewTask, TaskStore } from '@millrace/queue/task-store';
 
@@ -40,12 +41,14 @@ export class Upload {
     if (this.failure !== undefined) throw this.failure.error;
   }
 
-  /** Waits for the chunks on their way and ends the upload. @throws BatchError `empty_batch`, or what storing met */
-  async finish(): Promise<void> {
+  /** Waits for the chunks on their way and ends the upload; what is accepted then is the task as it stands. @throws BatchError `empty_batch`, or what storing met */
+  async finish(): Promise<Task> {
     await Promise.all(this.inFlight);
     if (this.failure !== undefined) throw this.failure.error;
     if (this.created === undefined) throw new BatchError('empty_batch', 'the body has no rows');
-    await this.store.seal(this.task.id);
+    const task = await this.store.seal(this.task.id);
+    if (task === undefined) throw new BatchError('internal', 'the task vanished while it was being received');
+    return task;
   }
 
   /** Undoes the upload: a client that went away leaves a failed task, a refused one leaves nothing. */

@@ -33,19 +33,17 @@ return 'stored'
 /**
  * Ends the upload: no chunk comes any more.
  * KEYS task, chunks · ARGV now, results_ms, record_ms, channel, outputs (key prefix)
- * → the status · false when the task is gone
+ * → the task record, as the hash's fields and values; empty when the task is gone
  */
 const SEAL: ScriptDefinition = {
   numberOfKeys: 2,
   lua: `${STATUS_MOVES}${FINISH}
-local status = redis.call('HGET', KEYS[1], 'status')
-if not status then return false end
-if status == 'receiving' then
+if redis.call('HGET', KEYS[1], 'status') == 'receiving' then
   redis.call('HSET', KEYS[1], 'sealed', '1')
   move(redis.call('HEXISTS', KEYS[1], 'started_at') == 1 and 'running' or 'pending')
   finish_if_done(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], KEYS[2])
 end
-return redis.call('HGET', KEYS[1], 'status')
+return redis.call('HGETALL', KEYS[1])
 `,
 };
 

@@ -1,0 +1,68 @@
+import { ConfigError, readConfig } from '@millrace/process/config';
+import { flag, integer, PROCESS_SETTINGS } from '@millrace/process/env-types';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { ApiSettings } from '../../../apps/api/dist/config.js';
+import { WorkerSettings } from '../../../apps/worker/dist/config.js';
+
+const Settings = z.object({ ...PROCESS_SETTINGS, SIZE: integer(1, 10, 5), LOUD: flag() });
+
+describe('settings', () => {
+  it('have defaults, and take an empty variable for none', () => {
+    const expected = {
+      REDIS_URL: 'redis://127.0.0.1:6379',
+      KEY_PREFIX: 'millrace',
+      LOG_LEVEL: 'info',
+      SIZE: 5,
+      LOUD: false,
+    };
+    expect(readConfig(Settings, {})).toEqual(expected);
+    expect(readConfig(Settings, { SIZE: '', LOUD: '', REDIS_URL: '' })).toEqual(expected);
+  });
+
+  it('are read from their variables', () => {
+    const env = { REDIS_URL: 'rediss://user:secret@redis.example:6380/1', SIZE: '7', LOUD: '1' };
+    expect(readConfig(Settings, env)).toMatchObject({ REDIS_URL: env.REDIS_URL, SIZE: 7, LOUD: true });
+  });
+
+  it.each([
+    ['SIZE', '0', 'must be at least 1'],
+    ['SIZE', '11', 'must be at most 10'],
+    ['SIZE', 'five', 'must be a whole number from 1 to 10'],
+    ['SIZE', '5.5', 'must be a whole number from 1 to 10'],
+    ['LOUD', 'yes', 'must be 0 or 1'],
+    ['LOG_LEVEL', 'loud', 'must be error, warn, info or debug'],
+    ['KEY_PREFIX', 'a b', 'must be 1 to 50 letters'],
+    ['REDIS_URL', 'http://redis', 'must be a redis:// or rediss:// URL'],
+    ['REDIS_URL', 'redis', 'must be a redis:// or rediss:// URL'],
+  ])('name %s=%s and say what it must be', (name, value, message) => {
+    const read = () => readConfig(Settings, { [name]: value });
+    expect(read).toThrow(ConfigError);
+    expect(read).toThrow(`  ${name}=${value}: ${message}`);
+  });
+
+  it('name every one that does not hold', () => {
+    expect(() => readConfig(Settings, { SIZE: '0', LOUD: '2' })).toThrow(/SIZE=0[\s\S]*LOUD=2/);
+  });
+});
+
+describe('the API without keys', () => {
+  it.each(['127.0.0.1', '127.8.9.1', 'localhost', '::1'])('listens on %s', (HOST) => {
+    expect(readConfig(ApiSettings, { HOST }).HOST).toBe(HOST);
+  });
+
+  it.each(['0.0.0.0', '::', '192.168.1.5', 'example.org', '127.0.0.1.example.org'])('refuses %s', (HOST) => {
+    expect(() => readConfig(ApiSettings, { HOST })).toThrow(`HOST=${HOST}: without API keys anybody`);
+  });
+
+  it('listens anywhere when it has keys, or is told that it may', () => {
+    expect(readConfig(ApiSettings, { HOST: '0.0.0.0', ALLOW_ANONYMOUS: '1' }).HOST).toBe('0.0.0.0');
+    expect(readConfig(ApiSettings, { HOST: '0.0.0.0', API_KEYS_FILE: 'keys.json' }).HOST).toBe('0.0.0.0');
+  });
+});
+
+it('the worker takes as many threads as the machine has cores, unless it is told', () => {
+  expect(readConfig(WorkerSettings, {}).WORKER_THREADS).toBeGreaterThan(0);
+  expect(readConfig(WorkerSettings, { WORKER_THREADS: '3' }).WORKER_THREADS).toBe(3);
+  expect(() => readConfig(WorkerSettings, { WORKER_THREADS: '0' })).toThrow('WORKER_THREADS=0');
+});
