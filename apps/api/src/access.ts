@@ -28,8 +28,9 @@ export function identifyRequest(log: Logger, metrics: ApiMetrics): RequestHandle
     response.set('X-Request-Id', requestId);
     response.once('close', () => {
       const seconds = (performance.now() - startedAt) / 1000;
-      const route = (request.route?.path as string | undefined) ?? 'none';
-      metrics.request(request.method, String(route), response.statusCode, seconds);
+      // The first of the paths that share a route stands for all of them.
+      const [route = 'none'] = [request.route?.path as string | string[] | undefined].flat();
+      metrics.request(request.method, route, response.statusCode, seconds);
       log.debug('request', {
         request_id: requestId,
         ...(response.locals.taskId === undefined ? {} : { task_id: response.locals.taskId }),

@@ -37,13 +37,10 @@ export const Manifest = z
     micro_batch: z.int().min(1).max(65_536).default(1024),
   })
   .superRefine((manifest, context) => {
-    const duplicate = firstDuplicate(manifest.features.map((feature) => feature.name));
-    if (duplicate !== undefined) {
-      context.addIssue({
-        code: 'custom',
-        path: ['features'],
-        message: `two features are named "${duplicate}"`,
-      });
+    for (const list of ['features', 'outputs'] as const) {
+      const duplicate = firstDuplicate(manifest[list].map((each) => each.name));
+      if (duplicate === undefined) continue;
+      context.addIssue({ code: 'custom', path: [list], message: `two ${list} are named "${duplicate}"` });
     }
     if (!manifest.outputs.some((output) => output.name === manifest.primary)) {
       context.addIssue({

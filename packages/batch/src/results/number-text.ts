@@ -1,9 +1,14 @@
 /** Numbers as the shortest text that reads back to the same value. */
 
-/** The shortest decimal that reads back to the same float32. FLT_DIG (6) digits always survive, FLT_DECIMAL_DIG (9) always suffice. */
+const FLOAT32_MIN_NORMAL = 2 ** -126;
+
+/**
+ * The shortest decimal that reads back to the same float32. FLT_DIG (6) digits always survive, FLT_DECIMAL_DIG (9)
+ * always suffice; a subnormal number has fewer.
+ */
 export function float32Text(value: number): string {
   if (Number.isInteger(value) && Math.abs(value) < 1e6) return String(value);
-  for (let digits = 6; digits < 9; digits++) {
+  for (let digits = Math.abs(value) < FLOAT32_MIN_NORMAL ? 1 : 6; digits < 9; digits++) {
     const candidate = Number(value.toPrecision(digits));
     if (Math.fround(candidate) === value) return String(candidate);
   }

@@ -49,12 +49,14 @@ export function parseHeader(header: Uint8Array, manifest: Manifest): CsvColumn[]
   const names = parseRecord(record)?.map((name) => name.trim());
   if (names === undefined) throw new BatchError('malformed_header', 'the header line has broken quotes');
   const features = manifest.features.map((feature) => feature.name);
-  names.forEach((name, index) => {
-    if (names.indexOf(name) !== index) {
+  const seen = new Set<string>();
+  for (const name of names) {
+    if (seen.has(name)) {
       throw new BatchError('duplicate_column', `the header names the column "${name}" twice`);
     }
-  });
-  const missing = features.filter((feature) => !names.includes(feature));
+    seen.add(name);
+  }
+  const missing = features.filter((feature) => !seen.has(feature));
   const columns = names.map((name): CsvColumn => {
     const index = features.indexOf(name);
     if (index !== -1) return index;

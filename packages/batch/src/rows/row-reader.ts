@@ -62,10 +62,11 @@ export class RowReader {
     const id = (row as Record<string, unknown>)[ID_KEY];
     if (id === undefined || id === null) return undefined;
     if (typeof id === 'string' && id.length <= ID_MAX_LENGTH) return id;
-    if (typeof id === 'number' && Number.isFinite(id)) return id;
+    // Beyond that the number is no longer the one that was sent.
+    if (typeof id === 'number' && Math.abs(id) <= Number.MAX_SAFE_INTEGER) return id;
     return {
       code: 'invalid_id',
-      message: `id must be a number or a string of at most ${ID_MAX_LENGTH} characters, got ${describe(id)}`,
+      message: `id must be a string of at most ${ID_MAX_LENGTH} characters or a number up to 2^53 - 1, got ${describe(id)}`,
     };
   }
 
@@ -101,15 +102,17 @@ export class RowReader {
   }
 
   private explainObject(row: Record<string, unknown>): RowProblem | undefined {
-    const problems = this.slots.map((slot) =>
-      Object.hasOwn(row, slot.name) ? problemOf(row[slot.name], slot) : missing(slot),
-    );
+    const absent = this.slots.filter((slot) => !Object.hasOwn(row, slot.name)).map((slot) => slot.name);
+    const problems = this.slots
+      .map((slot) => (Object.hasOwn(row, slot.name) ? problemOf(row[slot.name], slot) : missing(slot)))
+      .filter((each) => each !== undefined);
     for (const key of Object.keys(row)) {
       if (this.names.has(key) || key === ID_KEY) continue;
-      const absent = this.slots.filter((slot) => !Object.hasOwn(row, slot.name)).map((slot) => slot.name);
+      // A hint that is not shown is not looked for: with thousands of features that takes seconds per row.
+      const hint = problems.length < PROBLEMS_SHOWN ? didYouMean(key, absent) : '';
       problems.push({
         code: 'unknown_feature',
-        message: `${shorten(key)}: the model has no such feature${didYouMean(key, absent)}`,
+        message: `${shorten(key)}: the model has no such feature${hint}`,
         feature: key,
       });
     }
@@ -199,7 +202,8 @@ function combine(problems: readonly (RowProblem | undefined)[]): RowProblem | un
   return { ...first, message: shown.join('; ') + (rest > 0 ? `; and ${rest} more` : '') };
 }
 
-const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+/** No two parts can match the same digit: a long field is refused in one pass. */
+const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 /** The number that a CSV field spells in decimal; NaN for anything else, `0x10` and `Infinity` included. */
 function numberOf(field: string): number {
@@ -222,5 +226,6 @@ function describe(value: unknown): string {
 }
 
 function shorten(text: string): string {
-  return text.length <= 40 ? text : `${text.slice(0, 39)}…`;
+  // Half of a surrogate pair would not survive UTF-8.
+  return text.length <= 40 ? text : `${text.slice(0, 39).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }

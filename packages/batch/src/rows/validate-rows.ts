@@ -23,8 +23,8 @@ export function validateRows(rows: readonly unknown[], reader: RowReader, pointe
     const id = reader.idOf(row);
     const problem = typeof id === 'object' ? { ...id, feature: ID_KEY } : reader.read(row, scratch, 0);
     if (problem === undefined) return;
-    const member =
-      problem.feature === undefined || Array.isArray(row) ? '' : `/${escapePointer(problem.feature)}`;
+    const isObject = typeof row === 'object' && row !== null && !Array.isArray(row);
+    const member = problem.feature !== undefined && isObject ? `/${escapePointer(problem.feature)}` : '';
     const { code, message } = problem;
     invalid.push({ row: index, pointer: `${pointer}/${index}${member}`, code, message });
   });

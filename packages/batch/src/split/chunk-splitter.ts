@@ -14,7 +14,7 @@ export interface Chunk {
 export interface SplitOptions {
   format: LineFormat;
   maxRows: number;
-  /** A chunk is closed with the record that reaches this size. */
+  /** A chunk is closed with the record or the blank line that reaches this size. */
   maxBytes: number;
   /** A longer record refuses the upload: a border that does not come would otherwise hold everything in memory. */
   maxRecordBytes: number;
@@ -45,7 +45,10 @@ export class ChunkSplitter {
     return this.firstRow + this.rows;
   }
 
-  /** The chunks that this piece completes. @throws BatchError `row_too_large` */
+  /**
+   * The chunks that this piece completes. One of nothing but blank lines has no rows and takes no index.
+   * @throws BatchError `row_too_large`
+   */
   *push(piece: Uint8Array): Generator<Chunk> {
     let chunkStart = 0;
     let recordStart = 0;
@@ -99,17 +102,16 @@ export class ChunkSplitter {
   /** Ends the open record; true when it counts as a row. */
   private closeRecord(): boolean {
     const isRow = !this.openIsBlank;
-    this.openBytes = 0;
+    // Blank lines before the header count as a part of it, so that its limit holds for them too.
+    if (isRow || !this.awaitsHeader) this.openBytes = 0;
     this.openIsBlank = true;
     if (isRow && !this.awaitsHeader) this.rows++;
     return isRow;
   }
 
   private isFull(newBytes: number): boolean {
-    return (
-      this.rows >= this.options.maxRows ||
-      (this.rows > 0 && this.heldBytes + newBytes >= this.options.maxBytes)
-    );
+    if (this.awaitsHeader) return false;
+    return this.rows >= this.options.maxRows || this.heldBytes + newBytes >= this.options.maxBytes;
   }
 
   private takeHeader(tail: Uint8Array): void {
@@ -119,7 +121,7 @@ export class ChunkSplitter {
 
   private cut(tail: Uint8Array): Chunk {
     const chunk = { index: this.index, firstRow: this.firstRow, rows: this.rows, bytes: this.join(tail) };
-    this.index++;
+    if (this.rows > 0) this.index++;
     this.firstRow += this.rows;
     this.rows = 0;
     return chunk;

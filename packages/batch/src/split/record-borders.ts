@@ -32,6 +32,8 @@ class CsvBorders implements RecordBorders {
   private searched: Uint8Array | undefined;
 
   next(bytes: Uint8Array, from: number): number {
+    // A piece begins, and may be the same array as an earlier one.
+    if (from === 0) this.searched = undefined;
     if (this.state !== 'quoted' && this.state !== 'quote_in_quoted') {
       const lineEnd = bytes.indexOf(LF, from);
       if (lineEnd !== -1 && !this.hasQuoteBefore(bytes, from, lineEnd)) {
