@@ -2,7 +2,7 @@
 import type { RowCode } from '@millrace/batch/errors';
 import { type ChunkResult, encodeFailedChunk } from '@millrace/batch/results/encode-chunk';
 import { errorFields, type Logger } from '@millrace/process/logger';
-import type { StartedChunk } from '@millrace/queue/begun';
+import type { ChunkPlace, StartedChunk } from '@millrace/queue/begun';
 import { STALLS_MAX } from '@millrace/queue/chunk-job';
 import type { ChunkRun, RunOutcome } from '@millrace/queue/consumer';
 import type { TaskStore } from '@millrace/queue/task-store';
@@ -49,7 +49,7 @@ async function attempt(deps: RunChunkDeps, run: ChunkRun): Promise<RunOutcome> {
       metrics.ended('gone');
       return SETTLED;
     case 'lost':
-      return fail(deps, run, begun, 'input_lost', 'the bytes of this row are no longer stored');
+      return fail(deps, run, begun.chunk, 'input_lost', 'the bytes of this row are no longer stored');
     case 'started':
       if (run.stalls > STALLS_MAX) {
         return fail(
@@ -76,7 +76,7 @@ async function predict(deps: RunChunkDeps, run: ChunkRun, chunk: StartedChunk): 
   } catch (error) {
     return retry(deps, run, chunk, error);
   }
-  return commit(deps, run, model, reply.result);
+  return commit(deps, run, chunk, reply.result);
 }
 
 async function retry(
@@ -105,38 +105,37 @@ async function handBack(deps: RunChunkDeps, run: ChunkRun, chunk: StartedChunk):
 function fail(
   deps: RunChunkDeps,
   run: ChunkRun,
-  { firstRow, rows, model = 'unknown' }: { firstRow: number; rows: number; model?: string },
+  chunk: ChunkPlace,
   code: RowCode,
   message: string,
 ): Promise<RunOutcome> {
-  deps.log.error('the rows of a chunk failed', { task_id: run.task, chunk: run.chunk, rows, code });
-  return commit(deps, run, model, encodeFailedChunk(firstRow, rows, code, message));
+  deps.log.error('the rows of a chunk failed', { ...idsOf(run, chunk), rows: chunk.rows, code });
+  return commit(deps, run, chunk, encodeFailedChunk(chunk.firstRow, chunk.rows, code, message));
 }
 
 async function commit(
   deps: RunChunkDeps,
   run: ChunkRun,
-  model: string,
+  chunk: ChunkPlace,
   result: ChunkResult,
 ): Promise<RunOutcome> {
   const { store, metrics, log } = deps;
   const committed = await timed(deps, 'commit', () => store.commit(run.task, run.chunk, result));
   switch (committed) {
+    case 'committed':
     case 'finished':
-      log.info('a task finished', { task_id: run.task, model });
-      break;
+      metrics.ended('committed');
+      metrics.committed(chunk.model, result);
+      log.debug('a chunk was committed', { ...idsOf(run, chunk), ...result.counts });
+      if (committed === 'finished') log.info('a task finished', { ...idsOf(run, chunk), model: chunk.model });
+      return SETTLED;
     case 'done':
       metrics.ended('repeated');
       return SETTLED;
     case 'gone':
       metrics.ended('gone');
       return SETTLED;
-    case 'committed':
-      break;
   }
-  metrics.ended('committed');
-  metrics.committed(model, result);
-  return SETTLED;
 }
 
 async function timed<T>(
@@ -150,6 +149,6 @@ async function timed<T>(
   return value;
 }
 
-function idsOf(run: ChunkRun, { requestId }: StartedChunk): Record<string, string | number> {
+function idsOf(run: ChunkRun, { requestId }: ChunkPlace): Record<string, string | number> {
   return { task_id: run.task, request_id: requestId, chunk: run.chunk };
 }

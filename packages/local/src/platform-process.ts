@@ -12,7 +12,7 @@ export interface PlatformProcess {
   child: ChildProcess;
   /** The fields it sent when it was ready, its port among them. Rejects when it ends before. */
   ready: Promise<{ port: number }>;
-  /** Resolves with the exit code, or the signal's name. */
+  /** Resolves with the exit code, or the signal's name, once all output has been passed on. */
   exited: Promise<number | string>;
   /** Asks it to stop and waits for its end. */
   stop(): Promise<number | string>;
@@ -34,7 +34,7 @@ export function startProcess(
   });
   if (output !== 'inherit')
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (data) => output(String(data)));
-  const exited = once(child, 'exit').then(([code, signal]) => (code ?? signal) as number | string);
+  const exited = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | string);
   const ready = new Promise<{ port: number }>((resolve, reject) => {
     child.once('message', (message) => resolve(message as { port: number }));
     exited.then((code) => reject(new Error(`the ${kind} ended with ${code} before it was ready`)));

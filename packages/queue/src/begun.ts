@@ -11,15 +11,19 @@ export type Begun =
   /** The task is finished, refused or expired: there is nothing to do. */
   | { kind: 'gone' }
   /** The input bytes are missing though the chunk is not done. */
-  | { kind: 'lost'; firstRow: number; rows: number };
+  | { kind: 'lost'; chunk: ChunkPlace };
 
-export interface StartedChunk {
+/** Which rows of what a chunk holds. */
+export interface ChunkPlace {
   firstRow: number;
   rows: number;
   model: string;
+  requestId: string;
+}
+
+export interface StartedChunk extends ChunkPlace {
   format: Task['format'];
   columns: readonly CsvColumn[];
-  requestId: string;
   /** When the task was created, in ms since the epoch. */
   createdAt: number;
   bytes: Buffer;
@@ -31,14 +35,13 @@ export function parseBegun(answer: unknown): Begun {
     case 'gone':
     case 'done':
       return { kind: reply[0] };
-    case 'lost':
-      return { kind: 'lost', firstRow: reply[1], rows: reply[2] };
+    case 'lost': {
+      const [kind, firstRow, rows, model, requestId] = reply;
+      return { kind, chunk: { firstRow, rows, model, requestId } };
+    }
     case 'started': {
-      const [, firstRow, rows, model, format, columns, requestId, createdAt, bytes] = reply;
-      return {
-        kind: 'started',
-        chunk: { firstRow, rows, model, format, columns, requestId, createdAt, bytes },
-      };
+      const [kind, firstRow, rows, model, requestId, format, columns, createdAt, bytes] = reply;
+      return { kind, chunk: { firstRow, rows, model, requestId, format, columns, createdAt, bytes } };
     }
   }
 }
@@ -50,18 +53,18 @@ const Columns = z.array(z.union([z.number(), z.literal('id')]));
 /** The answer of the BEGIN script, in bytes. */
 const BeginReply = z.union([
   z.tuple([Text.pipe(z.enum(['gone', 'done']))]),
-  z.tuple([Text.pipe(z.literal('lost')), Count, Count]),
+  z.tuple([Text.pipe(z.literal('lost')), Count, Count, Text, Text]),
   z.tuple([
     Text.pipe(z.literal('started')),
     Count,
     Count,
+    Text,
     Text,
     Text.pipe(z.enum(['ndjson', 'csv'])),
     z
       .instanceof(Buffer)
       .nullable()
       .transform((json) => (json === null ? [] : Columns.parse(JSON.parse(json.toString())))),
-    Text,
     Count,
     z.instanceof(Buffer),
   ]),

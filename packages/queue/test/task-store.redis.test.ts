@@ -185,7 +185,10 @@ describe('a chunk', () => {
   it('whose bytes are lost says where its rows were', async () => {
     await submitted(2);
     await redis.redis.del(keys.input(TASK.id, 1));
-    expect(await store.begin(TASK.id, 1)).toEqual({ kind: 'lost', firstRow: 3, rows: 3 });
+    expect(await store.begin(TASK.id, 1)).toEqual({
+      kind: 'lost',
+      chunk: { firstRow: 3, rows: 3, model: 'iris@1', requestId: 'request-1' },
+    });
     await store.commit(TASK.id, 1, encodeFailedChunk(3, 3, 'input_lost', 'lost'));
     expect((await read()).ledger).toMatchObject({ failed: 3, running: 0, pending: 3 });
   });

@@ -87,8 +87,8 @@ return 1
 /**
  * Starts a chunk: counts its rows as running and hands out its bytes. A task that is still being received stays so.
  * KEYS task, chunks, input · ARGV index, now
- * → {\`gone\`} · {\`done\`} · {\`lost\`, first_row, rows} when the input bytes are missing
- * · {\`started\`, first_row, rows, model, format, columns, request_id, created_at, bytes}
+ * → {`gone`} · {`done`} · {`lost`, first_row, rows, model, request_id} when the input bytes are missing
+ * · {`started`, first_row, rows, model, request_id, format, columns, created_at, bytes}
  */
 const BEGIN: ScriptDefinition = {
   numberOfKeys: 3,
@@ -108,8 +108,8 @@ if state == 'pending' then
   if status == 'pending' then move('running') end
 end
 local bytes = redis.call('GET', KEYS[3])
-if not bytes then return {'lost', first_row, rows} end
-local task = redis.call('HMGET', KEYS[1], 'model', 'format', 'columns', 'request_id', 'created_at')
+local task = redis.call('HMGET', KEYS[1], 'model', 'request_id', 'format', 'columns', 'created_at')
+if not bytes then return {'lost', first_row, rows, task[1], task[2]} end
 return {'started', first_row, rows, task[1], task[2], task[3], task[4], task[5], bytes}
 `,
 };
@@ -137,7 +137,7 @@ return 1
  * KEYS task, chunks, input, output
  * ARGV index, succeeded, invalid, failed, now, unfinished_ms, results_ms, record_ms, channel, outputs (key prefix),
  *      then segment name, bytes, …
- * → \`committed\` · \`finished\` when that ended the task · \`done\` when another run was first · \`gone\`
+ * → `committed` · `finished` when that ended the task · `done` when another run was first · `gone`
  */
 const COMMIT: ScriptDefinition = {
   numberOfKeys: 4,

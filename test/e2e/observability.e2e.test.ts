@@ -1,0 +1,101 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { irisRows, toNdjson } from '../fixtures/iris.js';
+import { TestPlatform } from '../fixtures/platform.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'millrace-e2e-'));
+const REQUEST_ID = 'trace-this-one';
+const SECRET = 'a-value-nobody-else-may-read';
+let platform: TestPlatform;
+let taskId: string;
+
+beforeAll(async () => {
+  platform = await TestPlatform.start(directory, 1, { LOG_LEVEL: 'debug' });
+  const response = await fetch(`${platform.url}/batch-predict?model=iris`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-ndjson', 'x-request-id': REQUEST_ID, prefer: 'wait=30' },
+    body: `${toNdjson(irisRows(99))}{"sepal_length":"${SECRET}"}\nnot json: ${SECRET}\n`,
+  });
+  const answer = JSON.parse(await response.text());
+  expect(answer.rows).toMatchObject({ total: 101, succeeded: 99, invalid: 2 });
+  expect(response.headers.get('x-request-id')).toBe(REQUEST_ID);
+  taskId = answer.task_id;
+});
+afterAll(async () => {
+  await platform.stop();
+  rmSync(directory, { recursive: true });
+});
+
+it('counts on the API what came in', async () => {
+  const metrics = await scrape(`${platform.url}/metrics`);
+  expect(metrics).toMatchObject({
+    'millrace_tasks_total{model="iris@1",format="ndjson",outcome="accepted"}': 1,
+    'millrace_rows_accepted_total{model="iris@1"}': 101,
+    'millrace_model_workers{model="iris@1"}': 1,
+    'millrace_queue_chunks{state="waiting"}': 0,
+    'millrace_http_request_seconds_count{method="POST",route="/batch-predict",status="200"}': 1,
+  });
+  expect(metrics).toHaveProperty('nodejs_eventloop_lag_seconds');
+});
+
+it('counts on the worker what became of it, and where the time went', async () => {
+  const [worker] = platform.workers;
+  const { port } = (await worker?.ready) ?? { port: 0 };
+  const metrics = await scrape(`http://127.0.0.1:${port}/metrics`);
+  expect(metrics).toMatchObject({
+    'millrace_rows_total{model="iris@1",outcome="succeeded"}': 99,
+    'millrace_rows_total{model="iris@1",outcome="invalid"}': 2,
+    'millrace_chunks_total{outcome="committed"}': 1,
+    millrace_chunk_waiting_seconds_count: 1,
+  });
+  for (const step of ['begin', 'decode', 'infer', 'encode', 'commit']) {
+    expect(metrics[`millrace_chunk_step_seconds_count{step="${step}"}`], step).toBe(1);
+  }
+  expect(metrics).toHaveProperty('nodejs_eventloop_lag_seconds');
+});
+
+it('says of every process that it lives and is ready', async () => {
+  const [worker] = platform.workers;
+  const { port } = (await worker?.ready) ?? { port: 0 };
+  for (const url of [platform.url, `http://127.0.0.1:${port}`]) {
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+    const ready = await fetch(`${url}/readyz`);
+    expect([ready.status, await ready.json()]).toEqual([200, { status: 'ready', problems: [] }]);
+    expect((await fetch(`${url}/nothing`)).status).toBe(404);
+  }
+});
+
+it('logs what happens to a task under its id and the id of its request, in every process', async () => {
+  // Ended, so that every line has arrived.
+  await platform.stop();
+  const lines = platform.log
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const about = lines.filter((line) => line.request_id === REQUEST_ID);
+  expect(about.map((line) => `${line.service}: ${line.message}`)).toEqual(
+    expect.arrayContaining([
+      'api: a task was accepted',
+      'worker: a chunk was committed',
+      'worker: a task finished',
+      'api: request',
+    ]),
+  );
+  expect(new Set(about.map((line) => line.task_id))).toEqual(new Set([taskId]));
+});
+
+it('never logs what is in a row', () => {
+  expect(platform.log).not.toContain(SECRET);
+  expect(platform.log).not.toContain('sepal_length');
+});
+
+/** The samples of a Prometheus page by name and labels. */
+async function scrape(url: string): Promise<Record<string, number>> {
+  const text = await (await fetch(url)).text();
+  const samples = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return Object.fromEntries(
+    samples.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ')))]),
+  );
+}
