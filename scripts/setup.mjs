@@ -1,5 +1,6 @@
 /**
- * Brings a fresh clone to where it can run: installs what package-lock.json names, and builds. Does only what is missing.
+ * Brings a fresh clone to where it can run: installs what package-lock.json names, and builds what runs. Does only what is
+ * missing.
  * Plain JavaScript without imports from npm, since nothing is installed yet when it runs.
  */
 import { spawnSync } from 'node:child_process';
@@ -24,7 +25,8 @@ if (!existsSync(INSTALLED) || readFileSync(INSTALLED, 'utf8') !== lock) {
   else run(process.execPath, [npm, 'ci', '--include=dev']);
   writeFileSync(INSTALLED, lock);
 }
-run(process.execPath, [join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '--build']);
+const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
+run(process.execPath, [tsc, '--build', 'apps/api', 'apps/worker', 'packages/local']);
 
 function run(command, args) {
   const { status, error } = spawnSync(command, args, { cwd: ROOT, stdio: ['ignore', 2, 2] });
