@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { cleanPath, type Image, inImage } from './image.js';
 
 /** How long a process may take to become healthy; only a broken one takes it. */
-const HEALTHY_MS = 60_000;
+export const HEALTHY_MS = 60_000;
 
 export class Container {
   private output = '';

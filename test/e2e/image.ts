@@ -8,8 +8,6 @@ import { type Instruction, parseDockerfile } from './dockerfile.js';
 export interface Image {
   /** The folder that stands for `/`. */
   root: string;
-  /** The image at the bottom of its stages. */
-  base: string;
   /** Within the image. */
   workdir: string;
   env: Record<string, string>;
@@ -38,7 +36,7 @@ export async function buildImage(
   const built = new Map<string, Image>();
   let image: Image | undefined;
   for (const { name, base, instructions } of parseDockerfile(dockerfile)) {
-    image = await startStage(join(workspace, name), base, built.get(base));
+    image = await startStage(join(workspace, name), built.get(base));
     for (const instruction of instructions) await perform(instruction, image, context, built);
     built.set(name, image);
   }
@@ -46,12 +44,12 @@ export async function buildImage(
   return image;
 }
 
-async function startStage(root: string, base: string, parent: Image | undefined): Promise<Image> {
+/** @param parent the stage it goes on from; undefined for a base image, whose own files are those of this machine */
+async function startStage(root: string, parent: Image | undefined): Promise<Image> {
   await mkdir(root, { recursive: true });
   if (parent === undefined) {
     return {
       root,
-      base,
       workdir: '/',
       env: {},
       user: undefined,

@@ -43,6 +43,12 @@ async function serve(): Promise<ServedModels> {
   return { served: proved.served, refused: [...refused, ...proved.refused] };
 }
 
+it('tells ONNX Runtime to report nothing to its makers', async () => {
+  delete process.env.ORT_DISABLE_TELEMETRY;
+  await new InferencePool([], 1).stop();
+  expect(process.env.ORT_DISABLE_TELEMETRY).toBe('1');
+});
+
 describe('the model directory', () => {
   it('serves every version whose samples come out, with its digest and its speed', async () => {
     addModel('iris/2');

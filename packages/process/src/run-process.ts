@@ -28,10 +28,13 @@ export async function runProcess<Settings extends ProcessSettings>(
 ): Promise<void> {
   const settings = settingsOrExit(schema);
   const log = createLogger({ service, level: settings.LOG_LEVEL, format: settings.LOG_FORMAT });
+  let phases: Phase[] = [];
+  // From the first moment: a container's process 1 ignores signals that it has no handler for.
+  shutdownOnSignal(log, () => phases);
   try {
-    const { port, phases } = await start(settings, log);
-    shutdownOnSignal(log, phases);
-    process.send?.({ port });
+    const running = await start(settings, log);
+    phases = running.phases;
+    process.send?.({ port: running.port });
   } catch (error) {
     log.error(`cannot start: ${(error as Error).message}`, errorFields((error as Error).cause ?? error));
     log.once('finish', () => process.exit(1));

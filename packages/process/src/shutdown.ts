@@ -10,14 +10,15 @@ export interface Phase {
 /**
  * Runs the phases once, on SIGTERM, SIGINT, or when the process that started this one is gone. A phase that fails or
  * passes its deadline is logged and left behind. Exits with 0 when all phases ended in time, with 1 otherwise.
+ * @param phases what there is to stop at that moment; nothing while the process still starts
  */
-export function shutdownOnSignal(log: Logger, phases: readonly Phase[]): void {
+export function shutdownOnSignal(log: Logger, phases: () => readonly Phase[]): void {
   let begun = false;
   const begin = (reason: string) => {
     if (begun) return;
     begun = true;
     log.info('stopping', { reason });
-    runPhases(log, phases).then((clean) => {
+    runPhases(log, phases()).then((clean) => {
       log.info('stopped', { clean });
       process.exitCode = clean ? 0 : 1;
       // Handles that a phase left behind must not keep the process: what it promised is an end within a bound.

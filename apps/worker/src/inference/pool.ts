@@ -11,6 +11,9 @@ export class InferencePool {
     const workerData: ThreadData = {
       models: Object.fromEntries(models.map((files) => [modelKey(files), files])),
     };
+    // ONNX Runtime reports its use to its makers unless told not to. It asks the process's environment, of which a
+    // thread's is only a copy, so this must be said here and before the first thread.
+    process.env.ORT_DISABLE_TELEMETRY ??= '1';
     this.threads = new Piscina({
       filename: new URL('./thread.js', import.meta.url).href,
       minThreads: size,

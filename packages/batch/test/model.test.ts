@@ -1,0 +1,65 @@
+import { modelKey, parseModelRef, rowsPerChunk } from '@millrace/batch/model';
+import { describe, expect, it } from 'vitest';
+
+describe('a reference to a model', () => {
+  it.each([
+    ['iris', { name: 'iris' }],
+    ['a', { name: 'a' }],
+    ['iris@10', { name: 'iris', version: 10 }],
+    ['iris@1', { name: 'iris', version: 1 }],
+    ['iris@999999999', { name: 'iris', version: 999_999_999 }],
+    ['Iris-2.0_b', { name: 'Iris-2.0_b' }],
+    ['2024@3', { name: '2024', version: 3 }],
+    ['constructor', { name: 'constructor' }],
+    ['a'.repeat(100), { name: 'a'.repeat(100) }],
+  ])('%s is read', (ref, model) => {
+    expect(parseModelRef(ref)).toEqual(model);
+  });
+
+  it.each([
+    '',
+    '@',
+    '@1',
+    'iris@',
+    'iris@0',
+    'iris@01',
+    'iris@-1',
+    'iris@1.0',
+    'iris@1e3',
+    'iris@v1',
+    'iris@latest',
+    'iris@1@2',
+    'iris@1000000000',
+    'iris@1\n',
+    ' iris',
+    'iris ',
+    'iris\n',
+    'a/b',
+    '..',
+    '.hidden',
+    '_iris',
+    '-iris',
+    'îris',
+    'a:b',
+    'a{b}',
+    'a'.repeat(101),
+  ])('%j is not', (ref) => {
+    expect(parseModelRef(ref)).toBeUndefined();
+  });
+
+  it('is what the key of a version reads back to', () => {
+    const model = { name: 'iris', version: 12 };
+    expect(parseModelRef(modelKey(model))).toEqual(model);
+  });
+});
+
+it.each([
+  [1e-12, 16_384],
+  [0.25 / 16_384, 16_384],
+  [0.001, 250],
+  [0.2, 1],
+  [1, 1],
+  [60, 1],
+])('a model that takes %d s per row gets chunks of %d rows', (seconds, rows) => {
+  expect(rowsPerChunk(seconds)).toBe(rows);
+});

@@ -1,0 +1,48 @@
+import { startProcess } from '@millrace/local/platform-process';
+import { freePort } from '@millrace/local/redis-server';
+import { expect, it } from 'vitest';
+
+/** Nobody listens there, so a worker waits for Redis and is not ready. */
+const nowhere = async () => ({
+  ...process.env,
+  REDIS_URL: `redis://127.0.0.1:${await freePort()}`,
+  PORT: '0',
+});
+
+it.each(['SIGTERM', 'SIGINT'] as const)('a worker that still waits for Redis stops on %s', async (signal) => {
+  let log = '';
+  const waiting = new Promise<void>((resolve) => {
+    const hear = (text: string) => {
+      log += text;
+      if (log.includes('waiting for it')) resolve();
+    };
+    nowhere().then((env) => {
+      worker = startProcess('worker', env, hear);
+    });
+  });
+  let worker: ReturnType<typeof startProcess> | undefined;
+  await waiting;
+  worker?.child.kill(signal);
+  expect(await worker?.exited).toBe(0);
+});
+
+it('an API without Redis lives, is not ready, and says so', async () => {
+  const api = startProcess('api', await nowhere(), () => {});
+  const { port } = await api.ready;
+  expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
+  const ready = await fetch(`http://127.0.0.1:${port}/readyz`);
+  expect([ready.status, await ready.json()]).toEqual([
+    503,
+    { status: 'not_ready', problems: ['Redis does not answer'] },
+  ]);
+  expect(await api.stop()).toBe(0);
+});
+
+it('a setting that does not hold ends the start and is named', async () => {
+  let log = '';
+  const worker = startProcess('worker', { ...process.env, WORKER_THREADS: 'all' }, (text) => {
+    log += text;
+  });
+  await expect(worker.ready).rejects.toThrow('ended with 1 before it was ready');
+  expect(log).toContain('WORKER_THREADS=all: must be a whole number from 1 to 256');
+});
