@@ -39,15 +39,11 @@ export async function runChunk(deps: RunChunkDeps, run: ChunkRun): Promise<RunOu
 }
 
 async function attempt(deps: RunChunkDeps, run: ChunkRun): Promise<RunOutcome> {
-  const { store, metrics } = deps;
-  const begun = await timed(deps, 'begin', () => store.begin(run.task, run.chunk));
+  const begun = await timed(deps, 'begin', () => deps.store.begin(run.task, run.chunk));
   switch (begun.kind) {
     case 'done':
-      metrics.ended('repeated');
-      return SETTLED;
     case 'gone':
-      metrics.ended('gone');
-      return SETTLED;
+      return overtaken(deps, begun.kind);
     case 'lost':
       return fail(deps, run, begun.chunk, 'input_lost', 'the bytes of this row are no longer stored');
     case 'started':
@@ -130,12 +126,15 @@ async function commit(
       if (committed === 'finished') log.info('a task finished', { ...idsOf(run, chunk), model: chunk.model });
       return SETTLED;
     case 'done':
-      metrics.ended('repeated');
-      return SETTLED;
     case 'gone':
-      metrics.ended('gone');
-      return SETTLED;
+      return overtaken(deps, committed);
   }
+}
+
+/** Another run was first, or the task is over: this run changes nothing. */
+function overtaken({ metrics }: RunChunkDeps, how: 'done' | 'gone'): RunOutcome {
+  metrics.ended(how === 'done' ? 'repeated' : 'gone');
+  return SETTLED;
 }
 
 async function timed<T>(
