@@ -1,6 +1,10 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { startProcess } from '@millrace/local/platform-process';
-import { freePort } from '@millrace/local/redis-server';
+import { freePort, startRedisServer } from '@millrace/local/redis-server';
 import { expect, it } from 'vitest';
+import { requireRedis } from '../fixtures/redis.js';
 
 /** Nobody listens there, so a worker waits for Redis and is not ready. */
 const nowhere = async () => ({
@@ -37,6 +41,35 @@ it('an API without Redis lives, is not ready, and says so', async () => {
   ]);
   expect(await api.stop()).toBe(0);
 });
+
+it('processes that started before Redis serve once it is there', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-late-'));
+  const port = await freePort();
+  const env = { ...process.env, REDIS_URL: `redis://127.0.0.1:${port}`, PORT: '0', WORKER_PORT: '0' };
+  const api = startProcess('api', env, () => {});
+  const { port: apiPort } = await api.ready;
+  const refused = await submitOne(apiPort);
+  expect([refused.status, ((await refused.json()) as { code: string }).code]).toEqual([
+    503,
+    'store_unavailable',
+  ]);
+  const worker = startProcess('worker', env, () => {});
+  const redis = await startRedisServer({ binary: requireRedis(), directory, port });
+  await worker.ready;
+  const answer = await submitOne(apiPort);
+  expect(await answer.json()).toMatchObject({ status: 'succeeded', predictions: [0] });
+  expect(await Promise.all([api.stop(), worker.stop()])).toEqual([0, 0]);
+  await redis.stop();
+  rmSync(directory, { recursive: true });
+});
+
+function submitOne(port: number): Promise<Response> {
+  return fetch(`http://127.0.0.1:${port}/batch-predict?model=iris`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', prefer: 'wait=30' },
+    body: '[[5.1,3.5,1.4,0.2]]',
+  });
+}
 
 it('a setting that does not hold ends the start and is named', async () => {
   let log = '';

@@ -78,7 +78,34 @@ describe('npm start', () => {
       folder,
     );
     expect(JSON.parse(output)).toMatchObject({ status: 'succeeded', predictions: [0] });
-    expect(one.output()).toContain(`Worker ${worker} has ended with SIGKILL; starting another one.`);
+    expect(one.output()).toContain(
+      `The worker with process id ${worker} has ended with SIGKILL; starting another one.`,
+    );
+  });
+
+  it('starts the API again that was killed, on the same port', async () => {
+    const one = await start();
+    await one.ready;
+    const api = childrenOf(one).find((pid) => commandOf(pid).includes('apps/api')) as number;
+    process.kill(api, 'SIGKILL');
+    await answers(`http://127.0.0.1:${one.port}/readyz`);
+    expect(childrenOf(one)).not.toContain(api);
+  });
+
+  it('ends, and says why, when its Redis server is killed', async () => {
+    const one = await start({ STOP_GRACE_MS: '0' });
+    await one.ready;
+    const redis = childrenOf(one).find((pid) => commandOf(pid).includes('redis-server')) as number;
+    process.kill(redis, 'SIGKILL');
+    expect(await one.exited).toBe(1);
+    expect(one.output()).toContain('its Redis server has ended with SIGKILL');
+  });
+
+  it('that is stopped while Redis starts leaves no Redis behind', async () => {
+    const one = await start();
+    const redis = await firstChild(one);
+    expect(await one.stop()).toBe(0);
+    expect(isAlive(redis)).toBe(false);
   });
 
   it('that was killed itself leaves no process, and the next one has all its tasks', async () => {
@@ -101,6 +128,27 @@ describe('npm start', () => {
     expect(JSON.parse(again)).toEqual(answer);
   });
 });
+
+/** Asks until there is one; the test's own limit bounds it. */
+async function firstChild(one: Started): Promise<number> {
+  for (;;) {
+    const [child] = childrenOf(one);
+    if (child !== undefined) return child;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** Asks until the answer is a good one; the test's own limit bounds it. */
+async function answers(url: string): Promise<void> {
+  while (
+    !(await fetch(url).then(
+      (response) => response.ok,
+      () => false,
+    ))
+  ) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
 
 function childrenOf({ child }: Started): number[] {
   return readdirSync('/proc')

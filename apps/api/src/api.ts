@@ -1,9 +1,8 @@
 /** Builds an API process from its settings: `startApi` serves, its phases undo it. */
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { listen } from '@millrace/process/listen';
 import { errorFields, type Logger } from '@millrace/process/logger';
 import { createRegistry } from '@millrace/process/metrics';
-import { portHolder } from '@millrace/process/port-holder';
 import type { Running } from '@millrace/process/run-process';
 import { Catalog } from '@millrace/queue/catalog';
 import { connectForRequests, connectForWork, serverProblems, watchOutages } from '@millrace/queue/connection';
@@ -19,6 +18,7 @@ import { ApiMetrics, watchQueue } from './metrics.js';
 /** Time for the head of a request; bodies have their own bound, on silence. */
 const HEADERS_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_MS = 65_000;
+const CLOSE_IDLE_MS = 100;
 
 /** @throws Error when it cannot serve */
 export async function startApi(settings: ApiSettings, log: Logger): Promise<Running> {
@@ -65,7 +65,7 @@ export async function startApi(settings: ApiSettings, log: Logger): Promise<Runn
     { requestTimeout: 0, headersTimeout: HEADERS_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS },
     app,
   );
-  const port = await listen(server, settings.PORT, settings.HOST);
+  const port = await listen(server, settings.PORT, settings.HOST, 'PORT');
   log.info('the API is ready', { url: `http://${settings.HOST}:${port}` });
 
   const phases = [
@@ -83,22 +83,11 @@ export async function startApi(settings: ApiSettings, log: Logger): Promise<Runn
   return { port, phases };
 }
 
-async function listen(server: Server, port: number, host: string): Promise<number> {
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(port, host, resolve);
-    });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    throw new Error(`port ${port} is held by ${await portHolder(port)}; stop it, or set PORT to another one`);
-  }
-  return (server.address() as AddressInfo).port;
-}
-
 /** Takes no more connections and waits for the requests under way. */
 async function close(server: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
+  // A connection that is busy now and idle later would otherwise be kept alive.
+  const timer = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_MS);
   await closed;
+  clearInterval(timer);
 }

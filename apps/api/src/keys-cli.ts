@@ -71,7 +71,7 @@ async function read(): Promise<KeyFile> {
   try {
     return await readKeyFile(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { keys: [] };
+    if (((error as Error).cause as NodeJS.ErrnoException).code === 'ENOENT') return { keys: [] };
     throw error;
   }
 }

@@ -73,8 +73,9 @@ export function watchQueue(registry: Registry, producer: Producer, catalog: Cata
     labelNames: ['model'],
     registers: [registry],
     async collect() {
-      for (const { model, workers } of await catalog.list().catch(() => []))
-        this.set({ model: modelKey(model) }, workers);
+      const entries = await catalog.list().catch(() => undefined);
+      if (entries !== undefined) this.reset();
+      for (const { model, workers } of entries ?? []) this.set({ model: modelKey(model) }, workers);
     },
   });
 }

@@ -40,22 +40,26 @@ const STATUS: Record<RequestCode, number> = {
 const RETRY_AFTER_SECONDS: Partial<Record<RequestCode, number>> = { store_unavailable: 2 };
 
 /** How long the rest of a refused upload is read and thrown away, so that the client gets to read the answer. */
-const LINGER_MS = 10_000;
+const LINGER_MS = 2_000;
 
 /** The last handler: turns whatever was thrown into an answer. */
 export function problemHandler(log: Logger): ErrorRequestHandler {
   return (thrown: unknown, request, response, _next) => {
     const error = asBatchError(thrown);
     const status = STATUS[error.code];
-    const fields = { request_id: response.locals.requestId, code: error.code };
-    if (status >= 500) log.error('a request failed', { ...fields, ...errorFields(thrown) });
+    const { requestId, taskId } = response.locals;
+    const about = taskId === undefined ? {} : { task_id: taskId };
+    const fields = { request_id: requestId, ...about, code: error.code };
+    // An outage has its own line; one more for every request that meets it says nothing new.
+    const level = error.code === 'store_unavailable' ? 'debug' : 'error';
+    if (status >= 500) log.log(level, 'a request failed', { ...fields, ...errorFields(thrown) });
     if (request.socket.destroyed || response.headersSent) {
       log.info('a request broke off', fields);
       response.destroy();
       return;
     }
     sendProblem(response, error, status);
-    if (!request.complete) linger(request, response);
+    if (!request.complete) linger(request);
   };
 }
 
@@ -77,11 +81,13 @@ function sendProblem(response: Response, { code, message, details }: BatchError,
   );
 }
 
-function linger(request: Request, response: Response): void {
+/** Reads on, for a while: a connection that is cut while the client still sends may cost it the answer. */
+function linger(request: Request): void {
   request.resume();
   const timer = setTimeout(() => request.socket.destroy(), LINGER_MS);
-  response.once('close', () => clearTimeout(timer));
-  request.once('close', () => clearTimeout(timer));
+  const forget = () => clearTimeout(timer);
+  request.once('end', forget);
+  request.socket.once('close', forget);
 }
 
 function asBatchError(thrown: unknown): BatchError {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import request from 'supertest';
 import { expect, it, onTestFinished } from 'vitest';
 import { irisRows, toNdjson } from '../../../test/fixtures/iris.js';
 import { useRedis } from '../../../test/fixtures/redis.js';
@@ -29,6 +30,8 @@ it('stops reading the upload while Redis does not take it, and goes on when it d
   const call = httpRequest({ port, method: 'POST', path: '/batch-predict?model=iris', headers });
   const answered = once(call, 'response') as Promise<[IncomingMessage]>;
 
+  // Afterwards everything but the rows has been written, and the pause meets the upload itself.
+  await request(harness.app).post('/batch-predict?model=iris').send(irisRows(1)).expect(202);
   await redis.redis.call('CLIENT', 'PAUSE', '4000', 'WRITE');
   let sent = 0;
   let isStuck = false;

@@ -147,7 +147,7 @@ const SUBMISSIONS: [string, Submission, Refusal][] = [
   ['a row that is null', { body: [null] }, refused(422, 'invalid_rows')],
   ['a row that is a number', { body: [1] }, refused(422, 'invalid_rows')],
   ['a row that is a string', { body: ['5.1'] }, refused(422, 'invalid_rows')],
-  ['a row nested without end', { body: `[${DEEP}]` }, refused(422, 'invalid_rows')],
+  ['a row nested without end', { body: `[${DEEP}]` }, refused(400, 'invalid_body', /deeper than 64/)],
   [
     'JSON over the limit',
     { body: ' '.repeat(LIMITS.maxJsonBytes + 1) },

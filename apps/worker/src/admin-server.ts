@@ -1,6 +1,5 @@
 /** The worker's own small server: alive, ready, metrics. */
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 
 export interface AdminServerDeps {
@@ -32,15 +31,6 @@ export function createAdminServer({ registry, problems }: AdminServerDeps): Serv
         return answer(404, 'application/json', '{"code":"not_found"}\n');
     }
   });
-}
-
-/** @returns the port in use @throws Error when the port is taken */
-export async function listen(server: Server, port: number, host: string): Promise<number> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, resolve);
-  });
-  return (server.address() as AddressInfo).port;
 }
 
 export async function stopServer(server: Server): Promise<void> {

@@ -15,50 +15,45 @@ export interface RunChunkDeps {
   pool: InferencePool;
   metrics: WorkerMetrics;
   log: Logger;
-  serves(model: string): boolean;
+  /** The models of this worker, `name@version`. */
+  served: readonly string[];
 }
 
 const SETTLED: RunOutcome = { kind: 'settled' };
-/** Until a chunk that this worker cannot run, or whose result cannot be stored now, is offered again. */
-const HAND_BACK_MS = 1_000;
+/** Until a chunk that cannot be run or stored now is offered again; doubled with every start, up to the limit. */
+const HAND_BACK_MS = 500;
+const HAND_BACK_MAX_MS = 30_000;
 
 export async function runChunk(deps: RunChunkDeps, run: ChunkRun): Promise<RunOutcome> {
-  deps.metrics.waited(run.waitedMs / 1000);
+  if (run.starts <= 1) deps.metrics.waited(run.waitedMs / 1000);
   try {
     return await attempt(deps, run);
   } catch (error) {
-    // Redis answered, but refused: full, read-only, loading. That is no fault of the chunk and costs it no attempt.
-    deps.log.error('a chunk could not be stored', {
-      task_id: run.task,
-      chunk: run.chunk,
-      ...errorFields(error),
-    });
-    deps.metrics.ended('handed_back');
-    return { kind: 'hand_back', afterMs: HAND_BACK_MS };
+    // Redis cannot take the chunk's result now, or answers what nobody expected. It costs the chunk no attempt.
+    const ids = { task_id: run.task, chunk: run.chunk };
+    deps.log.error('a chunk could not be stored', { ...ids, ...errorFields(error) });
+    return handBack(deps, run);
   }
 }
 
 async function attempt(deps: RunChunkDeps, run: ChunkRun): Promise<RunOutcome> {
-  const begun = await timed(deps, 'begin', () => deps.store.begin(run.task, run.chunk));
+  const begun = await timed(deps, 'begin', () => deps.store.begin(run.task, run.chunk, deps.served));
   switch (begun.kind) {
     case 'done':
     case 'gone':
       return overtaken(deps, begun.kind);
+    case 'unserved':
+      // Another worker may have it, or this one after its next start.
+      deps.log.debug('a chunk was handed back', { ...idsOf(run, begun.chunk), model: begun.chunk.model });
+      return handBack(deps, run);
     case 'lost':
       return fail(deps, run, begun.chunk, 'input_lost', 'the bytes of this row are no longer stored');
     case 'started':
       if (run.stalls > STALLS_MAX) {
-        return fail(
-          deps,
-          run,
-          begun.chunk,
-          'worker_lost',
-          `${run.stalls} workers were lost over the chunk of this row`,
-        );
+        const reason = `${run.stalls} workers were lost over the chunk of this row`;
+        return fail(deps, run, begun.chunk, 'worker_lost', reason);
       }
-      return deps.serves(begun.chunk.model)
-        ? predict(deps, run, begun.chunk)
-        : handBack(deps, run, begun.chunk);
+      return predict(deps, run, begun.chunk);
   }
 }
 
@@ -70,31 +65,33 @@ async function predict(deps: RunChunkDeps, run: ChunkRun, chunk: StartedChunk): 
     reply = await deps.pool.predict({ model, source: { format, columns, firstRow, rows, bytes } });
     for (const [step, seconds] of Object.entries(reply.seconds)) deps.metrics.step(step as Step, seconds);
   } catch (error) {
-    return retry(deps, run, chunk, error);
+    // The threads of a stopping worker end under the runs that it has handed back.
+    return run.handedBack.aborted ? SETTLED : retry(deps, run, chunk, error);
   }
   return commit(deps, run, chunk, reply.result);
 }
 
-async function retry(
+function retry(
   deps: RunChunkDeps,
   run: ChunkRun,
   chunk: StartedChunk,
   error: unknown,
-): Promise<RunOutcome> {
+): RunOutcome | Promise<RunOutcome> {
   const reason = error instanceof Error ? error.message : String(error);
-  deps.log.warn('a chunk failed', { ...idsOf(run, chunk), error: reason, last_attempt: run.isLastAttempt });
+  // Not the reason, which may quote values of rows: the client finds it in the result.
+  deps.log.warn('a chunk failed', {
+    ...idsOf(run, chunk),
+    model: chunk.model,
+    last_attempt: run.isLastAttempt,
+  });
   if (run.isLastAttempt) return fail(deps, run, chunk, 'inference_failed', `the model failed: ${reason}`);
-  await deps.store.release(run.task, run.chunk);
   deps.metrics.ended('retried');
   return { kind: 'retry', reason };
 }
 
-/** For a version that this worker does not have; another may, or this one after its next start. */
-async function handBack(deps: RunChunkDeps, run: ChunkRun, chunk: StartedChunk): Promise<RunOutcome> {
-  await deps.store.release(run.task, run.chunk);
-  deps.metrics.ended('handed_back');
-  deps.log.debug('a chunk was handed back', { ...idsOf(run, chunk), model: chunk.model });
-  return { kind: 'hand_back', afterMs: HAND_BACK_MS };
+function handBack({ metrics }: RunChunkDeps, { starts }: ChunkRun): RunOutcome {
+  metrics.ended('handed_back');
+  return { kind: 'hand_back', afterMs: Math.min(HAND_BACK_MS * 2 ** Math.min(starts, 16), HAND_BACK_MAX_MS) };
 }
 
 /** Commits the same error for every row of a chunk that cannot be predicted. */

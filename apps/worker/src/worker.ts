@@ -1,6 +1,7 @@
 /** Builds a worker process from its settings: `start` serves, `stop` undoes it. Nothing connects before `start`. */
 import { randomUUID } from 'node:crypto';
 import { modelKey } from '@millrace/batch/model';
+import { listen } from '@millrace/process/listen';
 import { errorFields, type Logger } from '@millrace/process/logger';
 import { createRegistry } from '@millrace/process/metrics';
 import type { Running } from '@millrace/process/run-process';
@@ -9,7 +10,7 @@ import { connectForWork, isOutage, serverProblems, watchOutages } from '@millrac
 import { Consumer } from '@millrace/queue/consumer';
 import { DEFAULT_LIFETIMES, Keys } from '@millrace/queue/keys';
 import { TaskStore } from '@millrace/queue/task-store';
-import { createAdminServer, listen, stopServer } from './admin-server.js';
+import { createAdminServer, stopServer } from './admin-server.js';
 import type { WorkerSettings } from './config.js';
 import { Heartbeat } from './heartbeat.js';
 import { InferencePool } from './inference/pool.js';
@@ -43,8 +44,7 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
   const metrics = new WorkerMetrics(registry);
   const lifetimes = { ...DEFAULT_LIFETIMES, resultsMs: settings.RESULT_TTL_SECONDS * 1000 };
   const store = new TaskStore(redis, keys, lifetimes);
-  const servedKeys = new Set(served.map(modelKey));
-  const deps = { store, pool, metrics, log, serves: (model: string) => servedKeys.has(model) };
+  const deps = { store, pool, metrics, log, served: served.map(modelKey) };
   const consumer = new Consumer({
     redis,
     keys,
@@ -63,18 +63,18 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
       ...(served.length === 0 ? [`no model in ${settings.MODELS_DIR} is served`] : []),
     ],
   });
-  const port = await listen(server, settings.WORKER_PORT, settings.WORKER_HOST);
+  const port = await listen(server, settings.WORKER_PORT, settings.WORKER_HOST, 'WORKER_PORT');
   await heartbeat.start();
   consumer.start();
   log.info('the worker is ready', { models: served.length, threads: settings.WORKER_THREADS, port });
 
   const phases = [
+    { name: 'heartbeat', deadlineMs: 1_000, run: () => heartbeat.stop() },
     {
       name: 'consumer',
       deadlineMs: settings.STOP_GRACE_MS + 3_000,
       run: () => consumer.stop(settings.STOP_GRACE_MS),
     },
-    { name: 'heartbeat', deadlineMs: 1_000, run: () => heartbeat.stop() },
     { name: 'threads', deadlineMs: 2_000, run: () => pool.stop() },
     { name: 'server', deadlineMs: 1_000, run: () => stopServer(server) },
     { name: 'redis', deadlineMs: 1_000, run: async () => void (await redis.quit()) },

@@ -36,8 +36,12 @@ export function parseModelRef(ref: string): { name: string; version?: number } |
 /** A chunk is to keep one inference thread busy for about this long: the queue's cost vanishes, a kill repeats little. */
 const CHUNK_SECONDS = 0.25;
 const CHUNK_ROWS_MAX = 16_384;
+/** Numbers that go into and come out of the model for one chunk; bounds memory, and the length of its result's text. */
+const CHUNK_VALUES_MAX = 4_000_000;
 
-/** Rows per chunk for a model of this speed. */
-export function rowsPerChunk(secondsPerRow: number): number {
-  return Math.max(1, Math.min(CHUNK_ROWS_MAX, Math.round(CHUNK_SECONDS / secondsPerRow)));
+/** Rows per chunk for a model of this speed and width. */
+export function rowsPerChunk({ seconds_per_row: secondsPerRow, manifest }: ModelDescriptor): number {
+  const outputWidth = manifest.outputs.reduce((sum, { width = 1 }) => sum + width, 0);
+  const byWidth = Math.floor(CHUNK_VALUES_MAX / (manifest.features.length + outputWidth));
+  return Math.max(1, Math.min(CHUNK_ROWS_MAX, byWidth, Math.round(CHUNK_SECONDS / secondsPerRow)));
 }

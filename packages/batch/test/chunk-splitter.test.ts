@@ -84,12 +84,15 @@ describe.each(['ndjson', 'csv'] as const)('splitting %s', (format) => {
     ['1\n\n     \n', 'row 1'],
   ])('refuses a record that is too long by its row: %j', (text, name) => {
     for (let cut = 0; cut <= text.length; cut++) {
-      const pieces = cutAt(utf8(text), [cut]);
-      expect(() => split(pieces, { format, maxRows: 1, maxRecordBytes: 4 })).toThrow(
-        `${name} is longer than 4 bytes`,
-      );
+      for (const maxRows of [1, 2, 100]) {
+        const refused = () => split(cutAt(utf8(text), [cut]), { format, maxRows, maxRecordBytes: 4 });
+        expect(refused).toThrow(`${name} is longer than 4 bytes`);
+      }
     }
-    expect(split([utf8(text)], { format, maxRecordBytes: 6 })).not.toEqual([]);
+  });
+
+  it('takes records that are just as long as they may be', () => {
+    expect(split([utf8('123\n456\n7890')], { format, maxRecordBytes: 4 })).toMatchObject([{ rows: 3 }]);
   });
 });
 

@@ -147,7 +147,8 @@ it.each([
 it('a quote left open takes the lines up to the next quote into its own record', () => {
   const { rows, valid, errors } = decode('csv', 'a,1,2\n"b,1,2\nc,1,2\n');
   expect({ rows, valid: [...valid] }).toEqual({ rows: 2, valid: [0] });
-  expect(errors).toEqual([{ row: 11, ...NOT_CSV }]);
+  const message = `${NOT_CSV.message}; it takes up 2 lines (is a quote left open?)`;
+  expect(errors).toEqual([{ row: 11, ...NOT_CSV, message }]);
 });
 
 it('a byte order mark is allowed at the very start of the task only', () => {

@@ -1,4 +1,5 @@
-import { modelKey, parseModelRef, rowsPerChunk } from '@millrace/batch/model';
+import { Manifest } from '@millrace/batch/manifest';
+import { type ModelDescriptor, modelKey, parseModelRef, rowsPerChunk } from '@millrace/batch/model';
 import { describe, expect, it } from 'vitest';
 
 describe('a reference to a model', () => {
@@ -53,6 +54,20 @@ describe('a reference to a model', () => {
   });
 });
 
+const descriptor = (secondsPerRow: number, width: number): ModelDescriptor => ({
+  name: 'any',
+  version: 1,
+  manifest: Manifest.parse({
+    input: { name: 'X' },
+    features: [{ name: 'x', type: 'float' }],
+    outputs: [{ name: 'y', type: 'float32', width }],
+    primary: 'y',
+  }),
+  digest: '',
+  seconds_per_row: secondsPerRow,
+  example: [0],
+});
+
 it.each([
   [1e-12, 16_384],
   [0.25 / 16_384, 16_384],
@@ -61,5 +76,13 @@ it.each([
   [1, 1],
   [60, 1],
 ])('a model that takes %d s per row gets chunks of %d rows', (seconds, rows) => {
-  expect(rowsPerChunk(seconds)).toBe(rows);
+  expect(rowsPerChunk(descriptor(seconds, 1))).toBe(rows);
+});
+
+it.each([
+  [3, 16_384],
+  [999, 4_000],
+  [99_999, 40],
+])('a fast model with outputs of %d numbers gets chunks of %d rows', (width, rows) => {
+  expect(rowsPerChunk(descriptor(1e-12, width))).toBe(rows);
 });

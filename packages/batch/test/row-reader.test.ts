@@ -79,8 +79,12 @@ describe('an object is not read', () => {
     ],
     ['{}', 'missing_feature: x: is missing; share: is missing; n: is missing'],
     [
-      '{"a1":0,"a2":0,"a3":0,"a4":0}',
-      'missing_feature: x: is missing; share: is missing; n: is missing; a1: the model has no such feature; a2: the model has no such feature; and 2 more',
+      '{"a1":0,"a2":0,"a3":0}',
+      'missing_feature: x: is missing; share: is missing; n: is missing; a1: the model has no such feature; a2: the model has no such feature; and 1 more',
+    ],
+    [
+      `{"x":"${'y'.repeat(40)}","share":0,"n":2}`,
+      `wrong_type: x: expected a number, got the string "${'y'.repeat(40)}"`,
     ],
     [
       '{"x":3.5e38,"share":0,"n":2}',

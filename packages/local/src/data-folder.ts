@@ -1,5 +1,6 @@
 /** The data folder belongs to one platform at a time: two Redis servers on one append-only file would ruin it. */
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { z } from 'zod';
@@ -8,6 +9,7 @@ const Owner = z.object({ pid: z.number(), redisPort: z.number() });
 type Owner = z.infer<typeof Owner>;
 
 const PROBE_MS = 2_000;
+const SHUTDOWN_MS = 30_000;
 
 /**
  * Makes sure that no Redis server works in the folder. One whose platform was killed is stopped first; it has kept
@@ -18,7 +20,7 @@ export async function claimDataFolder(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   const owner = await readOwner(folder);
   if (owner === undefined) return;
-  const redis = await connect(owner.redisPort, join(folder, 'redis'));
+  const redis = await connect(owner.redisPort, join(await realpath(folder), 'redis'));
   if (redis === undefined) return;
   try {
     if (isAlive(owner.pid)) {
@@ -26,9 +28,14 @@ export async function claimDataFolder(folder: string): Promise<void> {
         `process ${owner.pid} runs Millrace on ${folder} already; stop it, or set DATA_DIR to another folder`,
       );
     }
-    const ended = new Promise<void>((resolve) => redis.once('end', () => resolve()));
+    const ended = once(redis, 'end', { signal: AbortSignal.timeout(SHUTDOWN_MS) });
+    // Its answer is the end of the connection; what else it might answer shows in that the end does not come.
     redis.shutdown('NOSAVE').catch(() => {});
-    await ended;
+    await ended.catch(() => {
+      throw new Error(
+        `the Redis server on ${folder}, left behind by process ${owner.pid}, does not stop; stop it by hand`,
+      );
+    });
   } finally {
     redis.disconnect();
   }

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { claimDataFolder, leaveDataFolder, ownDataFolder } from './data-folder.js';
 import { Platform } from './platform.js';
 import { assertPortFree } from './port.js';
-import { ensureRedisServer, type RedisServer, startRedisServer } from './redis-server.js';
+import { ensureRedisServer, freePort, type RedisServer, startRedisServer } from './redis-server.js';
 import { welcome } from './welcome.js';
 
 const LocalSettings = z.object({
@@ -26,49 +26,51 @@ try {
   await run();
 } catch (error) {
   if (!(error instanceof Error)) throw error;
-  say(error instanceof ConfigError ? error.message : `Millrace cannot start: ${error.message}`);
+  say(error instanceof ConfigError ? error.message : `Millrace cannot run: ${error.message}`);
   process.exitCode = 1;
 }
 
 async function run(): Promise<void> {
   const settings = readConfig(LocalSettings, process.env);
   await assertPortFree(settings.PORT, settings.HOST);
+  const stopping = new AbortController();
+  const asked = new Promise<void>((resolve) => stopping.signal.addEventListener('abort', () => resolve()));
+  process.on('SIGINT', () => stopping.abort());
+  process.on('SIGTERM', () => stopping.abort());
+
   const folder = resolve(settings.DATA_DIR);
-  const redis = settings.REDIS_URL === undefined ? await startOwnRedis(folder) : undefined;
+  const redis = settings.REDIS_URL === undefined ? await startOwnRedis(folder, stopping.signal) : undefined;
   const env = { ...process.env, REDIS_URL: settings.REDIS_URL ?? redis?.url };
   const platform = new Platform(env, settings.WORKERS, say);
-
-  const stop = async () => {
+  try {
+    const needsKey = settings.API_KEYS_FILE !== undefined;
+    const started = platform
+      .start()
+      .then((port) => welcome(`http://${settings.HOST}:${port}`, needsKey, say));
+    const ends = redis === undefined ? [asked] : [asked, redisEnd(redis)];
+    await Promise.race([started.then(() => Promise.race(ends)), ...ends]);
+  } catch (error) {
+    if (!stopping.signal.aborted) throw error;
+  } finally {
     await platform.stop();
     await redis?.stop();
     if (redis !== undefined) await leaveDataFolder(folder);
-  };
-  let stopping: Promise<void> | undefined;
-  const stopOnce = () => {
-    stopping ??= stop();
-  };
-  process.on('SIGINT', stopOnce);
-  process.on('SIGTERM', stopOnce);
-  try {
-    const port = await platform.start();
-    if (stopping === undefined) {
-      await welcome(
-        { url: `http://${settings.HOST}:${port}`, needsKey: settings.API_KEYS_FILE !== undefined },
-        say,
-      );
-    }
-  } catch (error) {
-    const wasAsked = stopping !== undefined;
-    stopOnce();
-    await stopping;
-    if (!wasAsked) throw error;
   }
 }
 
-async function startOwnRedis(folder: string): Promise<RedisServer> {
+/** The folder is marked as owned before the server runs, so that a start that is killed leaves no unknown server on it. */
+async function startOwnRedis(folder: string, signal: AbortSignal): Promise<RedisServer> {
   const binary = ensureRedisServer(say);
   await claimDataFolder(folder);
-  const redis = await startRedisServer({ binary, directory: resolve(folder, 'redis') });
-  await ownDataFolder(folder, { pid: process.pid, redisPort: redis.port });
-  return redis;
+  const port = await freePort();
+  await ownDataFolder(folder, { pid: process.pid, redisPort: port });
+  return startRedisServer({ binary, directory: resolve(folder, 'redis'), port, signal });
+}
+
+function redisEnd({ process: child }: RedisServer): Promise<never> {
+  return new Promise((_, reject) => {
+    child.once('exit', (code, signal) =>
+      reject(new Error(`its Redis server has ended with ${code ?? signal}`)),
+    );
+  });
 }

@@ -9,6 +9,7 @@ export type ProcessKind = 'api' | 'worker';
 
 export interface PlatformProcess {
   kind: ProcessKind;
+  env: NodeJS.ProcessEnv;
   child: ChildProcess;
   /** The fields it sent when it was ready, its port among them. Rejects when it ends before. */
   ready: Promise<{ port: number }>;
@@ -44,5 +45,5 @@ export function startProcess(
     child.kill('SIGTERM');
     return exited;
   };
-  return { kind, child, ready, exited, stop };
+  return { kind, env, child, ready, exited, stop };
 }

@@ -1,34 +1,34 @@
-/** Runs one API and some workers as child processes. A worker that ends is started again; without its API the platform ends. */
-import { type PlatformProcess, startProcess } from './platform-process.js';
+/** Runs one API and some workers as child processes, and starts again whichever ends without having been asked to. */
+import { type PlatformProcess, type ProcessKind, startProcess } from './platform-process.js';
 
 const RESTART_MS = 1_000;
 
 export class Platform {
-  private readonly workers = new Map<number, PlatformProcess>();
+  /** What runs now, by place: `api`, `worker 0`, … */
+  private readonly running = new Map<string, PlatformProcess>();
   private readonly restarts = new Set<NodeJS.Timeout>();
-  private api: PlatformProcess | undefined;
   private isStopping = false;
 
   /** @param env of every child; workers beyond the first get no fixed port */
   constructor(
     private readonly env: NodeJS.ProcessEnv,
-    private readonly workerCount: number,
+    private readonly workers: number,
     private readonly say: (line: string) => void,
   ) {}
 
   /** Resolves with the API's port once the API and every worker are ready. @throws Error when one of them is not to be */
   async start(): Promise<number> {
-    const first = Array.from({ length: this.workerCount }, (_, index) => this.startWorker(index));
-    const api = startProcess('api', this.env);
-    this.api = api;
-    const [{ port }] = await Promise.all([api.ready, ...first.map((worker) => worker.ready)]);
-    for (const [index, worker] of this.workers) this.watch(index, worker);
-    api.exited.then((code) => {
-      if (this.isStopping) return;
-      this.say(`The API has ended with ${code}; stopping.`);
-      process.exitCode = 1;
-      process.kill(process.pid, 'SIGTERM');
-    });
+    for (let index = 0; index < this.workers; index++) {
+      this.launch(`worker ${index}`, 'worker', index === 0 ? this.env : { ...this.env, WORKER_PORT: '0' });
+    }
+    const api = this.launch('api', 'api', this.env);
+    const [{ port }] = await Promise.all([
+      api.ready,
+      ...[...this.running.values()].map((each) => each.ready),
+    ]);
+    for (const [place, each] of this.running) {
+      this.watch(place, each, each === api ? { ...each.env, PORT: String(port) } : each.env);
+    }
     return port;
   }
 
@@ -36,23 +36,23 @@ export class Platform {
   async stop(): Promise<void> {
     this.isStopping = true;
     for (const timer of this.restarts) clearTimeout(timer);
-    await this.api?.stop();
-    await Promise.all([...this.workers.values()].map((worker) => worker.stop()));
+    await this.running.get('api')?.stop();
+    await Promise.all([...this.running.values()].map((each) => each.stop()));
   }
 
-  private startWorker(index: number): PlatformProcess {
-    const worker = startProcess('worker', index === 0 ? this.env : { ...this.env, WORKER_PORT: '0' });
-    this.workers.set(index, worker);
-    return worker;
+  private launch(place: string, kind: ProcessKind, env: NodeJS.ProcessEnv): PlatformProcess {
+    const launched = startProcess(kind, env);
+    this.running.set(place, launched);
+    return launched;
   }
 
-  private watch(index: number, worker: PlatformProcess): void {
-    worker.exited.then((code) => {
+  private watch(place: string, { kind, child, exited }: PlatformProcess, env: NodeJS.ProcessEnv): void {
+    exited.then((code) => {
       if (this.isStopping) return;
-      this.say(`Worker ${worker.child.pid} has ended with ${code}; starting another one.`);
+      this.say(`The ${kind} with process id ${child.pid} has ended with ${code}; starting another one.`);
       const timer = setTimeout(() => {
         this.restarts.delete(timer);
-        this.watch(index, this.startWorker(index));
+        this.watch(place, this.launch(place, kind, env), env);
       }, RESTART_MS);
       this.restarts.add(timer);
     });

@@ -9,7 +9,8 @@ import { Redis } from 'ioredis';
 const NAMES = ['redis-server', 'valkey-server'];
 /** Where package managers put servers that an ordinary PATH may lack. */
 const FURTHER_FOLDERS = ['/usr/bin', '/usr/sbin', '/usr/local/bin', '/opt/homebrew/bin'];
-const START_MS = 15_000;
+/** Long, for a server that loads a large file; one that cannot start ends by itself, and is heard at once. */
+const START_MS = 600_000;
 const STOP_MS = 10_000;
 
 /** The path of a redis-server or valkey-server; undefined when there is none. */
@@ -85,6 +86,8 @@ export interface RedisServerOptions {
   port?: number;
   /** Further settings of redis.conf, by name. */
   settings?: Record<string, string>;
+  /** Gives up the start, and ends the server. */
+  signal?: AbortSignal;
 }
 
 /** A running server. */
@@ -131,7 +134,7 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
     stop: () => stop(child),
   };
   try {
-    await answers(port, child);
+    await answers(port, child, options.signal);
     return server;
   } catch (error) {
     await server.stop();
@@ -140,7 +143,7 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
 }
 
 /** Resolves once the server answers PING, which it refuses while it still loads its file. */
-async function answers(port: number, child: ChildProcess): Promise<void> {
+async function answers(port: number, child: ChildProcess, signal?: AbortSignal): Promise<void> {
   const redis = new Redis(port, '127.0.0.1', {
     lazyConnect: true,
     maxRetriesPerRequest: null,
@@ -151,6 +154,7 @@ async function answers(port: number, child: ChildProcess): Promise<void> {
   const failed = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer after ${START_MS} ms`)), START_MS);
     child.once('error', reject);
+    signal?.addEventListener('abort', () => reject(new Error('the start was given up')));
     child.once('exit', (code) => reject(new Error(`it ended with code ${code}`)));
   });
   try {

@@ -4,15 +4,10 @@ import { z } from 'zod';
 const READY_MS = 30_000;
 const ASK_AGAIN_MS = 100;
 
-export interface WelcomeOptions {
-  url: string;
-  /** Every request must carry a key, which only its owner has. */
-  needsKey: boolean;
-}
-
 const ModelList = z.object({ models: z.array(z.object({ name: z.string(), example: z.unknown() })) });
 
-export async function welcome({ url, needsKey }: WelcomeOptions, say: (line: string) => void): Promise<void> {
+/** @param needsKey every request must carry a key, which only its owner has */
+export async function welcome(url: string, needsKey: boolean, say: (line: string) => void): Promise<void> {
   await untilReady(url);
   const header = needsKey ? ` -H 'authorization: Bearer <key>'` : '';
   const { name, example } = needsKey ? { name: '<model>', example: {} } : await firstModel(url);

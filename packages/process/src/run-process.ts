@@ -1,7 +1,7 @@
 /** The life of a process: settings, log, start, and on a signal the stop. */
 import type { z } from 'zod';
 import { ConfigError, readConfig } from './config.js';
-import { createLogger, errorFields, type Logger } from './logger.js';
+import { createLogger, type Logger } from './logger.js';
 import { type Phase, shutdownOnSignal } from './shutdown.js';
 
 interface ProcessSettings {
@@ -36,7 +36,7 @@ export async function runProcess<Settings extends ProcessSettings>(
     phases = running.phases;
     process.send?.({ port: running.port });
   } catch (error) {
-    log.error(`cannot start: ${(error as Error).message}`, errorFields((error as Error).cause ?? error));
+    log.error(`cannot start: ${(error as Error).message}`);
     log.once('finish', () => process.exit(1));
     log.end();
   }

@@ -11,7 +11,9 @@ export type Begun =
   /** The task is finished, refused or expired: there is nothing to do. */
   | { kind: 'gone' }
   /** The input bytes are missing though the chunk is not done. */
-  | { kind: 'lost'; chunk: ChunkPlace };
+  | { kind: 'lost'; chunk: ChunkPlace }
+  /** The worker does not serve the task's model: nothing was started. */
+  | { kind: 'unserved'; chunk: ChunkPlace };
 
 /** Which rows of what a chunk holds. */
 export interface ChunkPlace {
@@ -24,8 +26,6 @@ export interface ChunkPlace {
 export interface StartedChunk extends ChunkPlace {
   format: Task['format'];
   columns: readonly CsvColumn[];
-  /** When the task was created, in ms since the epoch. */
-  createdAt: number;
   bytes: Buffer;
 }
 
@@ -35,13 +35,14 @@ export function parseBegun(answer: unknown): Begun {
     case 'gone':
     case 'done':
       return { kind: reply[0] };
-    case 'lost': {
+    case 'lost':
+    case 'unserved': {
       const [kind, firstRow, rows, model, requestId] = reply;
       return { kind, chunk: { firstRow, rows, model, requestId } };
     }
     case 'started': {
-      const [kind, firstRow, rows, model, requestId, format, columns, createdAt, bytes] = reply;
-      return { kind, chunk: { firstRow, rows, model, requestId, format, columns, createdAt, bytes } };
+      const [kind, firstRow, rows, model, requestId, format, columns, bytes] = reply;
+      return { kind, chunk: { firstRow, rows, model, requestId, format, columns, bytes } };
     }
   }
 }
@@ -53,7 +54,7 @@ const Columns = z.array(z.union([z.number(), z.literal('id')]));
 /** The answer of the BEGIN script, in bytes. */
 const BeginReply = z.union([
   z.tuple([Text.pipe(z.enum(['gone', 'done']))]),
-  z.tuple([Text.pipe(z.literal('lost')), Count, Count, Text, Text]),
+  z.tuple([Text.pipe(z.enum(['lost', 'unserved'])), Count, Count, Text, Text]),
   z.tuple([
     Text.pipe(z.literal('started')),
     Count,
@@ -65,7 +66,6 @@ const BeginReply = z.union([
       .instanceof(Buffer)
       .nullable()
       .transform((json) => (json === null ? [] : Columns.parse(JSON.parse(json.toString())))),
-    Count,
     z.instanceof(Buffer),
   ]),
 ]);

@@ -4,7 +4,7 @@ import { BatchError } from '@millrace/batch/errors';
 import { ModelDescriptor, modelKey, parseModelRef } from '@millrace/batch/model';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
-import { DESCRIPTOR_TTL_MS, HEARTBEAT_TTL_MS, type Keys } from './keys.js';
+import { DESCRIPTOR_TTL_MS, HEARTBEAT_TTL_MS, type Keys, WORKER_INDEX_MS } from './keys.js';
 
 const CACHE_MS = 1_000;
 
@@ -22,18 +22,18 @@ export class CatalogPublisher {
   /** To be called every `HEARTBEAT_MS`. */
   async beat(models: readonly ModelDescriptor[], now: number): Promise<void> {
     const beat: WorkerBeat = { id: this.workerId, models: models.map(modelKey) };
-    const index = (key: string, member: string) => [
+    const index = (key: string, member: string, keptMs: number) => [
       this.redis.zadd(key, now, member),
-      this.redis.zremrangebyscore(key, '-inf', now - DESCRIPTOR_TTL_MS),
-      this.redis.pexpire(key, DESCRIPTOR_TTL_MS),
+      this.redis.zremrangebyscore(key, '-inf', now - keptMs),
+      this.redis.pexpire(key, keptMs),
     ];
     await Promise.all([
       ...models.flatMap((model) => [
         this.redis.set(this.keys.model(modelKey(model)), JSON.stringify(model), 'PX', DESCRIPTOR_TTL_MS),
-        ...index(this.keys.models(), modelKey(model)),
+        ...index(this.keys.models(), modelKey(model), DESCRIPTOR_TTL_MS),
       ]),
       this.redis.set(this.keys.worker(this.workerId), JSON.stringify(beat), 'PX', HEARTBEAT_TTL_MS),
-      ...index(this.keys.workers(), this.workerId),
+      ...index(this.keys.workers(), this.workerId, WORKER_INDEX_MS),
     ]);
   }
 
@@ -116,7 +116,8 @@ export class Catalog {
     const readAt = this.now();
     const [modelNames, workerIds] = await Promise.all([
       this.redis.zrange(this.keys.models(), 0, '-1'),
-      this.redis.zrange(this.keys.workers(), `${readAt - HEARTBEAT_TTL_MS}`, '+inf', 'BYSCORE'),
+      // Whose own key is gone has fallen silent; comparing times would compare the clocks of two machines.
+      this.redis.zrange(this.keys.workers(), 0, '-1'),
     ]);
     const [models, beats] = await Promise.all([
       this.readAll(modelNames.map(this.keys.model), ModelDescriptor),

@@ -1,5 +1,5 @@
 /** The consumer is responsible for one worker process's share of the queue: it takes chunks, and gives back what it cannot finish. */
-import { DelayedError, type Job, WaitingError, Worker } from 'bullmq';
+import { DelayedError, type Job, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { ATTEMPTS, ChunkJob, DEFAULT_POOL } from './chunk-job.js';
 import type { Keys } from './keys.js';
@@ -8,10 +8,14 @@ import type { Keys } from './keys.js';
 export interface ChunkRun extends ChunkJob {
   /** No further attempt follows when this one ends in an error. */
   isLastAttempt: boolean;
+  /** Runs of this chunk so far, this one among them, however they ended. */
+  starts: number;
   /** Workers that were lost while they ran this chunk. */
   stalls: number;
   /** Since the job was added. */
   waitedMs: number;
+  /** Aborted when a stopping worker has handed its runs back: what becomes of this one is no longer its business. */
+  handedBack: AbortSignal;
 }
 
 /** How a run ended. */
@@ -31,24 +35,24 @@ export interface ConsumerOptions {
   /** How long a silent worker keeps its chunks. Another one takes them over after at most twice this. */
   lockMs: number;
   run(run: ChunkRun): Promise<RunOutcome>;
-  /** Undoes the start of a run that is handed back by `stop`. */
+  /** Undoes the start of a run that is to be made again. */
   release(run: ChunkRun): Promise<void>;
   onError(error: Error): void;
 }
 
 export class Consumer {
   private readonly worker: Worker<ChunkJob, void, 'chunk'>;
-  private handBack: () => void = () => {};
-  private readonly stopping = new Promise<'stopping'>((resolve) => {
-    this.handBack = () => resolve('stopping');
+  /** Aborted when what still runs is to be handed back. */
+  private readonly grace = new AbortController();
+  private readonly graceIsOver = new Promise<RunOutcome>((resolve) => {
+    this.grace.signal.addEventListener('abort', () => resolve({ kind: 'hand_back', afterMs: 0 }));
   });
-  private running = new Set<Promise<void>>();
   private stopped: Promise<void> | undefined;
 
   constructor(private readonly options: ConsumerOptions) {
     this.worker = new Worker<ChunkJob, void, 'chunk'>(
       DEFAULT_POOL,
-      (job, token) => this.track(this.process(job, token)),
+      (job, token) => this.process(job, token),
       {
         connection: options.redis,
         prefix: options.keys.queuePrefix,
@@ -58,6 +62,7 @@ export class Consumer {
         // The run itself gives a chunk up, in the ledger; BullMQ failing the job would leave the task waiting for ever.
         maxStalledCount: Number.MAX_SAFE_INTEGER,
         runRetryDelay: 500,
+        skipVersionCheck: true,
         autorun: false,
       },
     );
@@ -78,40 +83,32 @@ export class Consumer {
   }
 
   private async stopWithin(graceMs: number): Promise<void> {
-    await this.worker.pause(true);
-    const timer = setTimeout(this.handBack, graceMs);
-    await Promise.allSettled(this.running);
-    clearTimeout(timer);
+    const timer = setTimeout(() => this.grace.abort(), graceMs);
     await this.worker.close();
-  }
-
-  private track(run: Promise<void>): Promise<void> {
-    this.running.add(run);
-    const forget = () => this.running.delete(run);
-    run.then(forget, forget);
-    return run;
+    clearTimeout(timer);
   }
 
   private async process(job: Job<ChunkJob, void, 'chunk'>, token: string | undefined): Promise<void> {
     const run: ChunkRun = {
       ...ChunkJob.parse(job.data),
       isLastAttempt: job.attemptsMade + 1 >= ATTEMPTS,
+      starts: job.attemptsStarted,
       stalls: job.stalledCounter,
       waitedMs: Date.now() - job.timestamp,
+      handedBack: this.grace.signal,
     };
-    const outcome = await Promise.race([this.options.run(run), this.stopping]);
-    if (outcome === 'stopping') {
-      await this.options.release(run);
-      await job.moveToWait(token);
-      throw new WaitingError();
-    }
+    const outcome = await Promise.race([this.options.run(run), this.graceIsOver]);
     switch (outcome.kind) {
       case 'settled':
         return;
       case 'hand_back':
+        // A ledger that says "running" a little longer harms nobody; an error here would cost the chunk an attempt.
+        await this.options.release(run).catch(this.options.onError);
+        // Delayed, if only until now: a job that is put back among the waiting wakes no idle worker.
         await job.moveToDelayed(Date.now() + outcome.afterMs, token);
         throw new DelayedError();
       case 'retry':
+        await this.options.release(run).catch(this.options.onError);
         throw new Error(outcome.reason);
     }
   }

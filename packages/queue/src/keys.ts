@@ -31,7 +31,7 @@ export class Keys {
   /** String: what one worker process serves, JSON. TTL: heartbeat. */
   worker = (id: string): string => `${this.prefix}:worker:${id}`;
 
-  /** Sorted set: worker id → when it last beat. TTL: descriptor. */
+  /** Sorted set: worker id → when it last beat. TTL: worker index. */
   workers = (): string => `${this.prefix}:workers`;
 
   /** Prefix of BullMQ's own keys, with a hash tag. Jobs are removed when done and the event stream is bounded. */
@@ -66,3 +66,5 @@ export const DESCRIPTOR_TTL_MS = 7 * 24 * HOUR;
 export const HEARTBEAT_MS = 2_000;
 /** A worker that has not beaten for this long counts as gone. */
 export const HEARTBEAT_TTL_MS = 10_000;
+/** How long the index remembers a worker that is gone. */
+export const WORKER_INDEX_MS = HOUR;

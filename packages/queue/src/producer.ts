@@ -22,7 +22,9 @@ export class Producer {
     this.queue = new Queue(DEFAULT_POOL, {
       connection: redis,
       prefix: keys.queuePrefix,
+      // Without these two a queue that is made while Redis is away stays broken. serverProblems checks the version.
       skipWaitingForReady: true,
+      skipVersionCheck: true,
       streams: { events: { maxLen: EVENTS_KEPT } },
     });
     this.queue.on('error', onError);

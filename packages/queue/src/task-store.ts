@@ -55,12 +55,7 @@ export class TaskStore {
       done: 0,
       ...(task.columns === undefined ? {} : { columns: JSON.stringify(task.columns) }),
     };
-    const replies = await this.redis
-      .multi()
-      .hset(key, record)
-      .pexpire(key, this.lifetimes.unfinishedMs)
-      .exec();
-    for (const [error] of replies ?? []) if (error) throw error;
+    await this.scripts.create(key, this.lifetimes.unfinishedMs, ...Object.entries(record).flat());
   }
 
   /** Stores a chunk's bytes and counts its rows as pending; `stopped` when the task takes no more. */
@@ -113,8 +108,8 @@ export class TaskStore {
     );
   }
 
-  /** Starts a chunk: its rows count as running, its bytes are handed out. */
-  async begin(id: string, chunk: number): Promise<Begun> {
+  /** Starts a chunk, if its model is among the served: its rows count as running, its bytes are handed out. */
+  async begin(id: string, chunk: number, served: readonly string[]): Promise<Begun> {
     return parseBegun(
       await this.scripts.begin(
         this.keys.task(id),
@@ -122,6 +117,7 @@ export class TaskStore {
         this.keys.input(id, chunk),
         chunk,
         this.now(),
+        ...served,
       ),
     );
   }

@@ -50,7 +50,11 @@ function consume(decide: (run: ChunkRun) => Promise<RunOutcome>, concurrency = 1
     onError: () => {},
   });
   cleanups.unshift(() => consumer.stop(0).then(() => connection.quit()));
-  return { consumer, runs, released, seen };
+  /** Resolves once the consumer waits for work on its blocking connection. */
+  const listening = async () => {
+    while (!/cmd=bzpopmin/.test(String(await redis.redis.client('LIST')))) await new Promise(setImmediate);
+  };
+  return { consumer, runs, released, seen, listening };
 }
 
 async function untilEmpty(): Promise<void> {
@@ -92,12 +96,13 @@ it('adds a chunk once, however often it is asked to', async () => {
 
 it('tries a chunk that failed again, and says when it is for the last time', async () => {
   await producer.add({ task: 'task', chunk: 0 });
-  const { consumer, seen } = consume(async (run) =>
+  const { consumer, seen, released } = consume(async (run) =>
     run.isLastAttempt ? SETTLED : { kind: 'retry', reason: 'no luck' },
   );
   consumer.start();
   await untilEmpty();
   expect(seen.map((run) => run.isLastAttempt)).toEqual([...Array(ATTEMPTS - 1).fill(false), true]);
+  expect(released.length).toBe(ATTEMPTS - 1);
 });
 
 it('offers a chunk that was handed back again, without counting an attempt', async () => {
@@ -131,7 +136,7 @@ it('lets a run finish when it is stopped', async () => {
   expect(await producer.depth()).toEqual({ waiting: 0, active: 0, delayed: 0 });
 });
 
-it('hands back what does not finish in time, and another worker takes it at once', async () => {
+it('hands back what does not finish in time, for another worker to take', async () => {
   await producer.add({ task: 'task', chunk: 0 });
   await producer.add({ task: 'task', chunk: 1 });
   const stuck = consume(() => new Promise(() => {}));
@@ -140,9 +145,55 @@ it('hands back what does not finish in time, and another worker takes it at once
   await started;
   await stuck.consumer.stop(0);
   expect(stuck.released.map((run) => run.chunk)).toEqual([0]);
-  expect(await producer.depth()).toEqual({ waiting: 2, active: 0, delayed: 0 });
+  expect(await producer.depth()).toEqual({ waiting: 1, active: 0, delayed: 1 });
   const other = consume(async () => SETTLED);
   other.consumer.start();
   await untilEmpty();
   expect(other.seen).toMatchObject([{ chunk: 0, stalls: 0, isLastAttempt: false }, { chunk: 1 }]);
+});
+
+it('wakes an idle worker with what another one hands back', async () => {
+  const stuck = consume(() => new Promise(() => {}));
+  const started = once(stuck.runs, 'run');
+  stuck.consumer.start();
+  await producer.add({ task: 'task', chunk: 0 });
+  await started;
+  const idle = consume(async () => SETTLED);
+  const woken = once(idle.runs, 'run', { signal: AbortSignal.timeout(2_000) });
+  idle.consumer.start();
+  await idle.listening();
+  await stuck.consumer.stop(0);
+  expect(await woken).toMatchObject([{ task: 'task', chunk: 0 }]);
+});
+
+it('tells a run that it was handed back', async () => {
+  await producer.add({ task: 'task', chunk: 0 });
+  const stuck = consume(() => new Promise(() => {}));
+  const started = once(stuck.runs, 'run');
+  stuck.consumer.start();
+  await started;
+  expect(stuck.seen[0]?.handedBack.aborted).toBe(false);
+  await stuck.consumer.stop(0);
+  expect(stuck.seen[0]?.handedBack.aborted).toBe(true);
+});
+
+it('hands back even what arrives while it is being stopped', async () => {
+  for (let chunk = 0; chunk < 50; chunk++) await producer.add({ task: 'task', chunk });
+  let runs = 0;
+  let stopped: Promise<void> | undefined;
+  const { consumer, released } = consume(async () => {
+    if (++runs < 2) return SETTLED;
+    stopped ??= consumer.stop(100);
+    return new Promise(() => {});
+  }, 4);
+  const closing = new Promise<void>((resolve) => {
+    const look = () => (stopped === undefined ? setImmediate(look) : resolve(stopped));
+    look();
+  });
+  consumer.start();
+  await closing;
+  const { waiting, active, delayed } = await producer.depth();
+  expect(active).toBe(0);
+  expect(waiting + delayed).toBe(49);
+  expect(released.length).toBe(delayed);
 });

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { finalStatus, OUTCOMES } from '@millrace/batch/ledger';
 import { encodeFailedChunk } from '@millrace/batch/results/encode-chunk';
 import { isTerminal } from '@millrace/batch/status';
@@ -19,6 +20,7 @@ const TASK: NewTask = {
   format: 'ndjson',
   requestId: 'request-1',
 };
+const SERVED = ['roses@1', 'iris@1'];
 const ROWS = 3;
 
 let connection: Redis;
@@ -71,7 +73,7 @@ describe('a task', () => {
     await store.append(TASK.id, chunk(1));
     await store.seal(TASK.id);
     expect(await read()).toMatchObject({ status: 'pending', chunks: 2, ledger: { total: 6, pending: 6 } });
-    await store.begin(TASK.id, 0);
+    await store.begin(TASK.id, 0, SERVED);
     expect(await read()).toMatchObject({
       status: 'running',
       ledger: { pending: 3, running: 3 },
@@ -82,7 +84,7 @@ describe('a task', () => {
       status: 'running',
       ledger: { pending: 3, running: 0, succeeded: 3 },
     });
-    await store.begin(TASK.id, 1);
+    await store.begin(TASK.id, 1, SERVED);
     expect(await store.commit(TASK.id, 1, result(1, 2))).toBe('finished');
     expect(await read()).toMatchObject({
       status: 'partially_succeeded',
@@ -95,7 +97,7 @@ describe('a task', () => {
   it('stays in receiving while its first chunks are predicted, and ends with its seal', async () => {
     await store.create(TASK);
     await store.append(TASK.id, chunk(0));
-    await store.begin(TASK.id, 0);
+    await store.begin(TASK.id, 0, SERVED);
     await store.commit(TASK.id, 0, result(0));
     expect(await read()).toMatchObject({ status: 'receiving', ledger: { succeeded: 3 } });
     await store.seal(TASK.id);
@@ -106,7 +108,7 @@ describe('a task', () => {
     const bytes = Buffer.from([0, 255, 10, 13, 34]);
     await store.create({ ...TASK, format: 'csv', columns: [1, 'id', 0] });
     await store.append(TASK.id, { ...chunk(0), bytes });
-    expect(await store.begin(TASK.id, 0)).toEqual({
+    expect(await store.begin(TASK.id, 0, SERVED)).toEqual({
       kind: 'started',
       chunk: {
         firstRow: 0,
@@ -115,7 +117,6 @@ describe('a task', () => {
         format: 'csv',
         columns: [1, 'id', 0],
         requestId: 'request-1',
-        createdAt: NOW,
         bytes,
       },
     });
@@ -130,7 +131,7 @@ describe('a task', () => {
     };
     const within = (ms: number) => ({ asymmetricMatch: (ttl: number) => ttl > 0 && ttl <= ms });
     await submitted(2);
-    await store.begin(TASK.id, 0);
+    await store.begin(TASK.id, 0, SERVED);
     await store.commit(TASK.id, 0, result(0));
     expect(await lifetimes()).toEqual({
       [keys.task(TASK.id)]: within(60_000),
@@ -161,7 +162,7 @@ describe('a chunk', () => {
     await submitted(2);
     await store.commit(TASK.id, 0, result(0));
     expect(await store.commit(TASK.id, 0, result(0, 0))).toBe('done');
-    expect(await store.begin(TASK.id, 0)).toEqual({ kind: 'done' });
+    expect(await store.begin(TASK.id, 0, SERVED)).toEqual({ kind: 'done' });
     expect((await read()).ledger).toMatchObject({ pending: 3, succeeded: 3, invalid: 0 });
   });
 
@@ -175,22 +176,66 @@ describe('a chunk', () => {
 
   it('that is released waits again', async () => {
     await submitted(1);
-    await store.begin(TASK.id, 0);
+    await store.begin(TASK.id, 0, SERVED);
     await store.release(TASK.id, 0);
     await store.release(TASK.id, 0);
     expect((await read()).ledger).toMatchObject({ pending: 3, running: 0 });
-    expect(await store.begin(TASK.id, 0)).toMatchObject({ kind: 'started' });
+    expect(await store.begin(TASK.id, 0, SERVED)).toMatchObject({ kind: 'started' });
   });
 
   it('whose bytes are lost says where its rows were', async () => {
     await submitted(2);
     await redis.redis.del(keys.input(TASK.id, 1));
-    expect(await store.begin(TASK.id, 1)).toEqual({
+    expect(await store.begin(TASK.id, 1, SERVED)).toEqual({
       kind: 'lost',
       chunk: { firstRow: 3, rows: 3, model: 'iris@1', requestId: 'request-1' },
     });
     await store.commit(TASK.id, 1, encodeFailedChunk(3, 3, 'input_lost', 'lost'));
     expect((await read()).ledger).toMatchObject({ failed: 3, running: 0, pending: 3 });
+  });
+});
+
+describe('a step that is sent again, because its answer was lost', () => {
+  it('does not reset the record', async () => {
+    await store.create(TASK);
+    await store.append(TASK.id, chunk(0));
+    await store.create(TASK);
+    await store.seal(TASK.id);
+    expect(await read()).toMatchObject({ status: 'pending', chunks: 1, ledger: { total: 3, pending: 3 } });
+  });
+
+  it('does not take a chunk after the upload has ended', async () => {
+    await submitted(1);
+    expect(await store.append(TASK.id, chunk(1))).toBe('stopped');
+    expect(await read()).toMatchObject({ chunks: 1, ledger: { total: 3 } });
+  });
+});
+
+describe('a model that the worker does not serve', () => {
+  it('is not started, and its bytes stay where they are', async () => {
+    await submitted(1);
+    expect(await store.begin(TASK.id, 0, ['roses@1'])).toEqual({
+      kind: 'unserved',
+      chunk: { firstRow: 0, rows: 3, model: 'iris@1', requestId: 'request-1' },
+    });
+    expect(await read()).toMatchObject({ status: 'pending', ledger: { pending: 3, running: 0 } });
+  });
+});
+
+describe('the end of a task', () => {
+  it.each(['commit', 'seal', 'abort'])('is published, by %s', async (last) => {
+    const listener = redis.redis.duplicate();
+    await listener.subscribe(keys.finished());
+    const heard = once(listener, 'message');
+    await store.create(TASK);
+    await store.append(TASK.id, chunk(0));
+    if (last === 'commit') await store.seal(TASK.id);
+    await (last === 'abort'
+      ? store.abort(TASK.id, 'upload_aborted', '')
+      : store.commit(TASK.id, 0, result(0)));
+    if (last === 'seal') await store.seal(TASK.id);
+    expect(await heard).toEqual([keys.finished(), TASK.id]);
+    listener.disconnect();
   });
 });
 
@@ -200,7 +245,7 @@ describe('an upload that broke off', () => {
     await store.append(TASK.id, chunk(0));
     await store.append(TASK.id, chunk(1));
     await store.commit(TASK.id, 0, result(0));
-    await store.begin(TASK.id, 1);
+    await store.begin(TASK.id, 1, SERVED);
     await store.abort(TASK.id, 'upload_aborted', 'the client went away');
     expect(await read()).toMatchObject({
       status: 'failed',
@@ -213,12 +258,12 @@ describe('an upload that broke off', () => {
   it.each(['abort', 'discard'] as const)('refuses what comes late after %s', async (how) => {
     await store.create(TASK);
     await store.append(TASK.id, chunk(0));
-    await store.begin(TASK.id, 0);
+    await store.begin(TASK.id, 0, SERVED);
     if (how === 'abort') await store.abort(TASK.id, 'upload_aborted', 'gone');
     else await store.discard(TASK.id);
     const keysAfter = await redis.keysUnder(keys.prefix);
     expect(await store.commit(TASK.id, 0, result(0))).toBe('gone');
-    expect(await store.begin(TASK.id, 0)).toEqual({ kind: 'gone' });
+    expect(await store.begin(TASK.id, 0, SERVED)).toEqual({ kind: 'gone' });
     expect(await store.append(TASK.id, chunk(1))).toBe('stopped');
     await store.release(TASK.id, 0);
     await store.seal(TASK.id);
@@ -270,7 +315,7 @@ describe('the ledger', () => {
       case 'append':
         return store.append(TASK.id, chunk(index));
       case 'begin':
-        return store.begin(TASK.id, index);
+        return store.begin(TASK.id, index, SERVED);
       case 'release':
         return store.release(TASK.id, index);
       case 'commit':

@@ -61,17 +61,27 @@ export class ApiKeys {
   }
 
   private async reload(): Promise<void> {
-    const { mtimeMs } = await stat(this.path);
     const { keys } = await readKeyFile(this.path);
+    const { mtimeMs } = await stat(this.path);
     this.clients = new Map(keys.map((key) => [key.sha256, key.client]));
     this.modifiedAt = mtimeMs;
     this.log.info('API keys read', { keys: keys.length });
   }
 }
 
-/** @throws Error when the file cannot be read or does not hold */
+/** @throws Error that names the file, when it cannot be read or does not hold */
 export async function readKeyFile(path: string): Promise<KeyFile> {
-  return KeyFile.parse(JSON.parse(await readFile(path, 'utf8')));
+  try {
+    return KeyFile.parse(JSON.parse(await readFile(path, 'utf8')));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      throw new Error(`there is no key file ${path}; make one with: npm run keys -- create <client>`, {
+        cause: error,
+      });
+    }
+    const reason = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
+    throw new Error(`the key file ${path} does not hold: ${reason}`, { cause: error });
+  }
 }
 
 /** Replaces the file in one step; only its owner may read it. */

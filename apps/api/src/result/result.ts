@@ -24,6 +24,8 @@ const ResultQuery = z.object({
 const FORMATS: Record<string, ResultFormat> = {
   'application/json': 'json',
   'application/x-ndjson': 'ndjson',
+  'application/ndjson': 'ndjson',
+  'application/jsonl': 'ndjson',
   'text/csv': 'csv',
 };
 
@@ -33,6 +35,7 @@ export function resultRoute(deps: ResultRouteDeps): RequestHandler<{ id: string 
   return async (request, response) => {
     const { outputs } = parseParameters(ResultQuery, request.query, 'query parameter');
     const format = resultFormat(request);
+    response.vary('Accept');
     const { client } = response.locals;
     const { id } = request.params;
     response.locals.taskId = id;

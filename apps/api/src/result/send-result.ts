@@ -1,6 +1,6 @@
 /** Streams a finished task to the client, chunk by chunk, as fast as the client reads. */
 import { once } from 'node:events';
-import { CSV_HEADER, toCsvLine } from '@millrace/batch/results/csv-line';
+import { CSV_HEADER, taskErrorLine, toCsvLine } from '@millrace/batch/results/csv-line';
 import type { Segments } from '@millrace/batch/results/encode-chunk';
 import { type Outputs, type ResultRow, readRows, toLine } from '@millrace/batch/results/read-chunk';
 import { type Task, taskView } from '@millrace/batch/task';
@@ -30,10 +30,16 @@ export async function sendResult(
   outputs: Outputs,
 ): Promise<void> {
   const parts = PARTS[format](deps.store, task, outputs);
-  // The first part is read before the head is sent, so that an outage is still an error and not a broken answer.
+  // What comes first is read before the head is sent, so that an outage is still an error and not a broken answer.
+  const first: (Uint8Array | string)[] = [];
   let part = await parts.next();
+  while (!part.done && first.length < PARTS_BEFORE_HEAD) {
+    first.push(part.value);
+    part = await parts.next();
+  }
   response.status(200).set('Content-Type', CONTENT_TYPES[format]);
   try {
+    for (const value of first) response.write(value);
     while (!part.done && !response.destroyed) {
       const isDrained = response.write(part.value);
       if (!isDrained) await drained(response);
@@ -45,6 +51,11 @@ export async function sendResult(
     response.destroy();
   }
 }
+
+/** A JSON result begins with two parts that are not stored. */
+const PARTS_BEFORE_HEAD = 2;
+/** A client that reads nothing for this long has gone. */
+const READ_IDLE_MS = 60_000;
 
 type Parts = AsyncGenerator<Uint8Array | string>;
 
@@ -69,12 +80,14 @@ async function* jsonParts(store: TaskStore, task: Task, outputs: Outputs): Parts
 }
 
 async function* ndjsonParts(store: TaskStore, task: Task, outputs: Outputs): Parts {
+  if (task.error !== undefined) yield `${JSON.stringify({ error: task.error })}\n`;
   if (outputs === 'primary') yield* storedSegment(store, task, 'lines');
   else for await (const lines of mapRows(store, task, outputs, toLine)) yield lines.join('');
 }
 
 async function* csvParts(store: TaskStore, task: Task, outputs: Outputs): Parts {
   yield CSV_HEADER;
+  if (task.error !== undefined) yield taskErrorLine(task.error);
   for await (const lines of mapRows(store, task, outputs, toCsvLine)) yield lines.join('');
 }
 
@@ -137,7 +150,9 @@ async function drained(response: Response): Promise<void> {
   const onClose = () => closed.abort();
   response.once('close', onClose);
   try {
-    await once(response, 'drain', { signal: closed.signal });
+    await once(response, 'drain', {
+      signal: AbortSignal.any([closed.signal, AbortSignal.timeout(READ_IDLE_MS)]),
+    });
   } catch (error) {
     if (!closed.signal.aborted) throw error;
   } finally {

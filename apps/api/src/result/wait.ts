@@ -11,7 +11,7 @@ export interface WaitDeps {
 }
 
 const WAIT_MAX_SECONDS = 60;
-const WAIT_PREFERENCE = /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,6})"?\s*(?:$|[,;])/i;
+const WAIT_PREFERENCE = /(?:^|[,;])\s*wait\s*=\s*"?(\d+)"?\s*(?:$|[,;])/i;
 
 /** How long the client would wait, in ms: `Prefer: wait=10`, at most a minute. Undefined when it does not say. */
 export function preferredWait(request: Request): number | undefined {

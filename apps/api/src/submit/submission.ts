@@ -83,7 +83,7 @@ export function createSplitter({ limits }: SubmissionDeps, format: LineFormat, {
   const columns: CsvColumn[] = [];
   const options = {
     format,
-    maxRows: rowsPerChunk(model.seconds_per_row),
+    maxRows: rowsPerChunk(model),
     maxBytes: CHUNK_BYTES,
     maxRecordBytes: limits.maxRowBytes,
   };

@@ -51,16 +51,19 @@ export class Upload {
     return task;
   }
 
-  /** Undoes the upload: a client that went away leaves a failed task, a refused one leaves nothing. */
+  /**
+   * Undoes the upload: a client that went away leaves a failed task, a refused one leaves nothing. First the task, since
+   * without it the jobs are harmless.
+   */
   async undo(error: unknown): Promise<void> {
     await Promise.all(this.inFlight);
     if (this.created === undefined) return;
-    await this.producer.remove(this.task.id, this.chunksAdded);
     if (error instanceof BatchError && error.code === 'upload_aborted') {
       await this.store.abort(this.task.id, error.code, error.message);
     } else {
       await this.store.discard(this.task.id);
     }
+    await this.producer.remove(this.task.id, this.chunksAdded);
   }
 
   private async send(chunk: Chunk, created: Promise<void>): Promise<void> {

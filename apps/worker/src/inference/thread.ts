@@ -61,6 +61,8 @@ function load(key: string): Promise<LoadedModel> {
     return { files, session, reader: new RowReader(files.manifest) };
   });
   loaded.set(key, loading);
+  // A load that failed is tried again with the next chunk.
+  loading.catch(() => loaded.delete(key));
   return loading;
 }
 

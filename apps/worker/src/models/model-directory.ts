@@ -76,7 +76,9 @@ async function readJson<Schema extends z.ZodType>(
 
 /** Folders only: scripts and notes may lie beside them. Hidden ones and Python's caches are none of ours. */
 async function foldersIn(directory: string): Promise<string[]> {
-  const entries = await readdir(directory, { withFileTypes: true });
+  const entries = await readdir(directory, { withFileTypes: true }).catch((cause) => {
+    throw new Error(`the model directory ${directory} cannot be read (${cause.code})`, { cause });
+  });
   return entries
     .filter((entry) => entry.isDirectory() && !/^[._]/.test(entry.name))
     .map((entry) => entry.name)

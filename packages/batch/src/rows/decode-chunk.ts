@@ -53,10 +53,17 @@ function readCsvRow(collector: RowCollector, columns: readonly CsvColumn[]): Rea
     if (record === undefined) return collector.reject(NOT_UTF8);
     const fields = parseRecord(withoutLineEnd(record));
     if (fields === undefined) {
-      return collector.reject({ code: 'malformed_csv', message: 'the quotes of this record do not pair up' });
+      return collector.reject({ code: 'malformed_csv', message: brokenQuotes(record) });
     }
     collector.addFields(fields, columns, idColumn === -1 ? undefined : fields[idColumn]);
   };
+}
+
+/** An open quote takes the lines behind it for its own; to say how many tells where the rows have gone. */
+function brokenQuotes(record: string): string {
+  const lines = withoutLineEnd(record).split('\n').length;
+  const span = lines === 1 ? '' : `; it takes up ${lines} lines (is a quote left open?)`;
+  return `the quotes of this record do not pair up${span}`;
 }
 
 const NOT_UTF8: RowProblem = { code: 'invalid_utf8', message: 'the record is not valid UTF-8' };

@@ -11,15 +11,29 @@ interface ScriptDefinition {
 }
 
 /**
+ * Records a task in `receiving`, unless it is recorded already.
+ * KEYS task · ARGV unfinished_ms, then field, value, … → 1
+ */
+const CREATE: ScriptDefinition = {
+  numberOfKeys: 1,
+  lua: `
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+  redis.call('PEXPIRE', KEYS[1], ARGV[1])
+end
+return 1
+`,
+};
+
+/**
  * Stores a chunk and counts its rows as pending.
  * KEYS task, chunks, input · ARGV index, first_row, rows, bytes, unfinished_ms
- * → `stored` · `stopped` when the task is finished or gone
+ * → `stored` · `stopped` when the task takes no more chunks or is gone
  */
 const APPEND: ScriptDefinition = {
   numberOfKeys: 3,
   lua: `${STATUS_MOVES}
-local status = redis.call('HGET', KEYS[1], 'status')
-if not status or is_terminal(status) then return 'stopped' end
+if redis.call('HGET', KEYS[1], 'status') ~= 'receiving' then return 'stopped' end
 if redis.call('HSETNX', KEYS[2], ARGV[1], 'pending ' .. ARGV[2] .. ' ' .. ARGV[3]) == 0 then return 'stored' end
 redis.call('PEXPIRE', KEYS[2], ARGV[5])
 redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[5])
@@ -86,9 +100,11 @@ return 1
 
 /**
  * Starts a chunk: counts its rows as running and hands out its bytes. A task that is still being received stays so.
- * KEYS task, chunks, input · ARGV index, now
- * → {`gone`} · {`done`} · {`lost`, first_row, rows, model, request_id} when the input bytes are missing
- * · {`started`, first_row, rows, model, request_id, format, columns, created_at, bytes}
+ * KEYS task, chunks, input · ARGV index, now, then the models that the worker serves
+ * → {`gone`} · {`done`}
+ * · {`unserved`, first_row, rows, model, request_id}: nothing was started
+ * · {`lost`, first_row, rows, model, request_id} when the input bytes are missing
+ * · {`started`, first_row, rows, model, request_id, format, columns, bytes}
  */
 const BEGIN: ScriptDefinition = {
   numberOfKeys: 3,
@@ -100,6 +116,10 @@ local entry = redis.call('HGET', KEYS[2], ARGV[1])
 if not entry then return {'gone'} end
 local state, first_row, rows = string.match(entry, '^(%a+) (%d+) (%d+)$')
 if state == 'done' then return {'done'} end
+local task = redis.call('HMGET', KEYS[1], 'model', 'request_id', 'format', 'columns')
+local is_served = false
+for index = 3, #ARGV do is_served = is_served or ARGV[index] == task[1] end
+if not is_served then return {'unserved', first_row, rows, task[1], task[2]} end
 if state == 'pending' then
   redis.call('HSET', KEYS[2], ARGV[1], 'running ' .. first_row .. ' ' .. rows)
   ledger('pending', -tonumber(rows))
@@ -108,9 +128,8 @@ if state == 'pending' then
   if status == 'pending' then move('running') end
 end
 local bytes = redis.call('GET', KEYS[3])
-local task = redis.call('HMGET', KEYS[1], 'model', 'request_id', 'format', 'columns', 'created_at')
 if not bytes then return {'lost', first_row, rows, task[1], task[2]} end
-return {'started', first_row, rows, task[1], task[2], task[3], task[4], task[5], bytes}
+return {'started', first_row, rows, task[1], task[2], task[3], task[4], bytes}
 `,
 };
 
@@ -167,6 +186,7 @@ return 'committed'
 };
 
 export const TASK_SCRIPTS = {
+  create: CREATE,
   append: APPEND,
   seal: SEAL,
   abort: ABORT,

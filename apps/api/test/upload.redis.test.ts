@@ -1,0 +1,111 @@
+import { BatchError } from '@millrace/batch/errors';
+import type { Chunk } from '@millrace/batch/split/chunk-splitter';
+import type { ChunkJob } from '@millrace/queue/chunk-job';
+import { connectForRequests } from '@millrace/queue/connection';
+import type { Keys } from '@millrace/queue/keys';
+import { Producer } from '@millrace/queue/producer';
+import { TaskStore } from '@millrace/queue/task-store';
+import type { Redis } from 'ioredis';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { useRedis } from '../../../test/fixtures/redis.js';
+import { Upload } from '../dist/submit/upload.js';
+
+const redis = useRedis();
+const ID = 'task-1';
+
+let connection: Redis;
+let keys: Keys;
+let store: TaskStore;
+let producer: WatchedProducer;
+let upload: Upload;
+
+/** The real producer; a test decides when it may go on, and sees in which order things happen. */
+class WatchedProducer extends Producer {
+  before: (job: ChunkJob) => Promise<void> = async () => {};
+
+  override async add(job: ChunkJob): Promise<void> {
+    await this.before(job);
+    await super.add(job);
+  }
+}
+
+beforeEach(() => {
+  connection = connectForRequests(redis.url);
+  keys = redis.freshKeys();
+  store = new TaskStore(connection, keys);
+  producer = new WatchedProducer(connection, keys, () => {});
+  const task = {
+    id: ID,
+    client: 'alice',
+    model: 'iris@1',
+    format: 'ndjson' as const,
+    requestId: 'request-1',
+  };
+  upload = new Upload(store, producer, task);
+});
+afterEach(async () => {
+  await producer.stop();
+  connection.disconnect();
+});
+
+const chunk = (index: number): Chunk => ({
+  index,
+  firstRow: index,
+  rows: 1,
+  bytes: Buffer.from(`[${index}]\n`),
+});
+const jobs = async () => (await producer.depth()).waiting;
+
+it('puts a chunk into the queue only when its bytes are stored', async () => {
+  const stored: number[] = [];
+  producer.before = async ({ chunk: index }) => {
+    stored.push(await redis.redis.exists(keys.input(ID, index)));
+  };
+  for (let index = 0; index < 10; index++) await upload.add(chunk(index));
+  await upload.finish();
+  expect(stored).toEqual(Array(10).fill(1));
+});
+
+it('is not accepted before every chunk is in the queue', async () => {
+  let letGo = () => {};
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  producer.before = () => held;
+  await upload.add(chunk(0));
+  const finished = upload.finish();
+  const first = await Promise.race([
+    finished.then(() => 'accepted'),
+    store.read(ID).then((task) => task?.status),
+  ]);
+  expect(first).toBe('receiving');
+  letGo();
+  expect(await finished).toMatchObject({ status: 'pending', chunks: 1 });
+  expect(await jobs()).toBe(1);
+});
+
+it('fails with what storing met, and its undoing leaves nothing', async () => {
+  producer.before = async ({ chunk: index }) => {
+    if (index === 2) throw new Error('the queue is full');
+  };
+  for (let index = 0; index < 3; index++) await upload.add(chunk(index));
+  const error = await upload.finish().catch((thrown) => thrown);
+  expect(error.message).toBe('the queue is full');
+  await upload.undo(error);
+  expect(await redis.keysUnder(ID)).toEqual([]);
+  expect(await jobs()).toBe(0);
+});
+
+it('whose client went away leaves its failed record alone', async () => {
+  for (let index = 0; index < 3; index++) await upload.add(chunk(index));
+  await upload.undo(new BatchError('upload_aborted', 'the client went away'));
+  expect(await redis.keysUnder(ID)).toEqual([keys.task(ID)]);
+  expect(await store.read(ID)).toMatchObject({ status: 'failed', ledger: { total: 3, failed: 3 } });
+  expect(await jobs()).toBe(0);
+});
+
+it('without a row is no batch', async () => {
+  await upload.add({ ...chunk(0), rows: 0 });
+  await expect(upload.finish()).rejects.toMatchObject({ code: 'empty_batch' });
+  expect(await redis.keysUnder(keys.prefix)).not.toContain(keys.task(ID));
+});

@@ -1,0 +1,144 @@
+import { fileURLToPath } from 'node:url';
+import { createLogger } from '@millrace/process/logger';
+import { STALLS_MAX } from '@millrace/queue/chunk-job';
+import { connectForWork } from '@millrace/queue/connection';
+import type { ChunkRun } from '@millrace/queue/consumer';
+import type { Keys } from '@millrace/queue/keys';
+import { TaskStore } from '@millrace/queue/task-store';
+import type { Redis } from 'ioredis';
+import { Registry } from 'prom-client';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { useRedis } from '../../../test/fixtures/redis.js';
+import { InferencePool } from '../dist/inference/pool.js';
+import { WorkerMetrics } from '../dist/metrics.js';
+import { readModelDirectory } from '../dist/models/model-directory.js';
+import { type RunChunkDeps, runChunk } from '../dist/run-chunk.js';
+
+/** `fragile` gives 1.5 × x for x from 0 to 9, and throws for any other. */
+const MODELS = fileURLToPath(new URL('../../../test/fixtures/models', import.meta.url));
+const TASK = 'task-1';
+
+const redis = useRedis();
+let connection: Redis;
+let keys: Keys;
+let store: TaskStore;
+let pool: InferencePool;
+let deps: RunChunkDeps;
+
+beforeAll(async () => {
+  connection = connectForWork(redis.url);
+  pool = new InferencePool((await readModelDirectory(MODELS)).versions, 1);
+});
+afterAll(async () => {
+  await pool.stop();
+  connection.disconnect();
+});
+beforeEach(() => {
+  keys = redis.freshKeys();
+  store = new TaskStore(connection, keys);
+  const log = createLogger({ service: 'test', level: 'error', format: 'json' });
+  log.silent = true;
+  deps = { store, pool, metrics: new WorkerMetrics(new Registry()), log, served: ['fragile@1'] };
+});
+
+async function submitted(lines: string, rows: number, model = 'fragile@1'): Promise<void> {
+  await store.create({ id: TASK, client: 'alice', model, format: 'ndjson', requestId: 'request-1' });
+  await store.append(TASK, { index: 0, firstRow: 0, rows, bytes: Buffer.from(lines) });
+  await store.seal(TASK);
+}
+
+const run = (change: Partial<ChunkRun> = {}): ChunkRun => ({
+  task: TASK,
+  chunk: 0,
+  isLastAttempt: false,
+  starts: 1,
+  stalls: 0,
+  waitedMs: 0,
+  handedBack: new AbortController().signal,
+  ...change,
+});
+
+const read = async () => (await store.read(TASK)) ?? { status: 'gone', ledger: {} };
+const lines = async () => String((await store.readSegments(TASK, 0, ['lines']))?.lines);
+
+describe('a run', () => {
+  it('commits what the model says, and the error of every bad row', async () => {
+    await submitted('{"x":2}\nnothing\n[4]\n7\n', 4);
+    expect(await runChunk(deps, run())).toEqual({ kind: 'settled' });
+    expect(await read()).toMatchObject({
+      status: 'partially_succeeded',
+      ledger: { succeeded: 3, invalid: 1 },
+    });
+    expect(await lines()).toBe(
+      '{"row":0,"prediction":3}\n' +
+        '{"row":1,"error":{"code":"malformed_json","message":"the line is not valid JSON"}}\n' +
+        '{"row":2,"prediction":6}\n{"row":3,"prediction":10.5}\n',
+    );
+  });
+
+  it('of a chunk on which the model throws is to be tried again', async () => {
+    await submitted('[2]\n[99]\n', 2);
+    expect(await runChunk(deps, run())).toEqual({ kind: 'retry', reason: expect.stringContaining('Gather') });
+    expect(await read()).toMatchObject({ status: 'running', ledger: { running: 2 } });
+  });
+
+  it('for the last time gives the rows up, with the reason', async () => {
+    await submitted('[2]\n[99]\n', 2);
+    expect(await runChunk(deps, run({ isLastAttempt: true }))).toEqual({ kind: 'settled' });
+    expect(await read()).toMatchObject({ status: 'failed', ledger: { failed: 2, running: 0 } });
+    expect(await lines()).toMatch(/"code":"inference_failed","message":"the model failed: .*Gather/);
+  });
+
+  it('that was handed back leaves the chunk to whoever has it now', async () => {
+    await submitted('[99]\n', 1);
+    const handedBack = AbortSignal.abort();
+    expect(await runChunk(deps, run({ isLastAttempt: true, handedBack }))).toEqual({ kind: 'settled' });
+    expect(await read()).toMatchObject({ status: 'running', ledger: { failed: 0 } });
+  });
+
+  it.each([
+    [STALLS_MAX, 'succeeded', { succeeded: 1, failed: 0 }],
+    [STALLS_MAX + 1, 'failed', { succeeded: 0, failed: 1 }],
+  ])('of a chunk over which %i workers were lost ends as %s', async (stalls, status, ledger) => {
+    await submitted('[1]\n', 1);
+    await runChunk(deps, run({ stalls }));
+    expect(await read()).toMatchObject({ status, ledger });
+    if (status === 'failed') expect(await lines()).toContain('"worker_lost"');
+  });
+
+  it('of a chunk whose bytes are gone says so, row by row', async () => {
+    await submitted('[1]\n[2]\n', 2);
+    await redis.redis.del(keys.input(TASK, 0));
+    await runChunk(deps, run());
+    expect(await read()).toMatchObject({ status: 'failed', ledger: { failed: 2 } });
+    expect(await lines()).toContain('"input_lost"');
+  });
+
+  it('of a model that is not served here is handed back, later and later', async () => {
+    await submitted('[1]\n', 1, 'other@1');
+    const waits = [1, 2, 3, 20].map((starts) => runChunk(deps, run({ starts })));
+    const afterMs = (await Promise.all(waits)).map(
+      (outcome) => outcome.kind === 'hand_back' && outcome.afterMs,
+    );
+    expect(afterMs).toEqual([1_000, 2_000, 4_000, 30_000]);
+    expect(await read()).toMatchObject({ status: 'pending', ledger: { pending: 1 } });
+  });
+
+  it('whose result Redis refuses is handed back, with its attempts', async () => {
+    await submitted('[1]\n', 1);
+    await redis.redis.config('SET', 'maxmemory', '1');
+    const outcome = await runChunk(deps, run({ isLastAttempt: true }));
+    await redis.redis.config('SET', 'maxmemory', '0');
+    expect(outcome).toMatchObject({ kind: 'hand_back' });
+    expect(await runChunk(deps, run())).toEqual({ kind: 'settled' });
+    expect(await read()).toMatchObject({ status: 'succeeded' });
+  });
+
+  it('that comes second changes nothing', async () => {
+    await submitted('[1]\n', 1);
+    await runChunk(deps, run());
+    const before = await lines();
+    expect(await runChunk(deps, run())).toEqual({ kind: 'settled' });
+    expect(await lines()).toBe(before);
+  });
+});
