@@ -75,7 +75,8 @@ describe.each(['ndjson', 'csv'] as const)('splitting %s', (format) => {
 
   it('takes the same array twice', () => {
     const piece = utf8('"a\n",1\n2,3\n');
-    expect(split([piece, piece], { format })).toEqual(split([piece, piece.slice()], { format }));
+    const options = { format, maxRows: 1 };
+    expect(split([piece, piece], options)).toEqual(split([piece, piece.slice()], options));
   });
 
   it.each([
@@ -118,7 +119,7 @@ describe('CSV records', () => {
     ['a quote in quotes', ['"a""\n""b",c\n', '"""",d\n', '"""\n"""\n']],
     ['an empty quoted field', ['""\n', '"",""\n', 'a,""\n']],
     ['a comma in quotes', ['"a,"",\n",b\n', 'c\n']],
-    ['a quote in the middle of a field', ['a"b,c\n', 'd,e"\n', 'f,5" x 3"\n']],
+    ['a quote in the middle of a field', ['a"b,c\n', 'd,e"\n', 'f,5" x 3"\n', 'g""h\n', 'i\n']],
     ['a quote after a blank', ['a, "b\n', 'c\n']],
     ['text after a closing quote', ['"a"b",c\n', 'd,e\n']],
     ['a carriage return alone', ['a\r"b\n', 'c\n']],
