@@ -79,6 +79,7 @@ describe('100,000 rows by NDJSON', () => {
     );
     const codes = await Promise.all(leaving.map((worker) => kill(worker, 'SIGTERM')));
     expect(codes).toEqual(leaving.map(() => 0));
+    expect(await platform.look.keys('millrace:worker:*')).toEqual([]);
     const between = await platform.poll(id);
     expect(between.rows.running).toBe(0);
     expect(between.rows.succeeded).toBeLessThan(400_000);

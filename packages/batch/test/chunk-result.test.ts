@@ -6,7 +6,7 @@ import {
   type RowId,
 } from '@millrace/batch/errors';
 import { type Column, emptyColumn } from '@millrace/batch/results/column';
-import { CSV_HEADER, toCsvLine } from '@millrace/batch/results/csv-line';
+import { CSV_HEADER, taskErrorLine, toCsvLine } from '@millrace/batch/results/csv-line';
 import { type ChunkOutcome, encodeChunk, encodeFailedChunk } from '@millrace/batch/results/encode-chunk';
 import { readRows, toLine } from '@millrace/batch/results/read-chunk';
 import { parseRecord, withoutLineEnd } from '@millrace/batch/rows/csv';
@@ -239,5 +239,11 @@ describe('a line of CSV', () => {
   ])('%j', (result, line) => {
     expect(toCsvLine(result)).toBe(line);
     expect(CSV_HEADER.split(',')).toHaveLength(5);
+  });
+
+  it('may stand for a task that came to nothing', () => {
+    expect(taskErrorLine({ code: 'upload_aborted', message: 'why, "so"' })).toBe(
+      ',,,upload_aborted,"why, ""so"""\r\n',
+    );
   });
 });

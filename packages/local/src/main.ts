@@ -39,20 +39,24 @@ async function run(): Promise<void> {
   process.on('SIGTERM', () => stopping.abort());
 
   const folder = resolve(settings.DATA_DIR);
-  const redis = settings.REDIS_URL === undefined ? await startOwnRedis(folder, stopping.signal) : undefined;
-  const env = { ...process.env, REDIS_URL: settings.REDIS_URL ?? redis?.url };
-  const platform = new Platform(env, settings.WORKERS, say);
+  let redis: RedisServer | undefined;
+  let platform: Platform | undefined;
   try {
-    const needsKey = settings.API_KEYS_FILE !== undefined;
-    const started = platform
-      .start()
-      .then((port) => welcome(`http://${settings.HOST}:${port}`, needsKey, say));
-    const ends = redis === undefined ? [asked] : [asked, redisEnd(redis)];
+    if (settings.REDIS_URL === undefined) redis = await startOwnRedis(folder, stopping.signal);
+    const ends = redis === undefined ? [asked] : [asked, endOf(redis)];
+    platform = new Platform(
+      { ...process.env, REDIS_URL: settings.REDIS_URL ?? redis?.url },
+      settings.WORKERS,
+      say,
+    );
+    const started = platform.start().then((port) => {
+      return welcome(`http://${settings.HOST}:${port}`, settings.API_KEYS_FILE !== undefined, say);
+    });
     await Promise.race([started.then(() => Promise.race(ends)), ...ends]);
   } catch (error) {
     if (!stopping.signal.aborted) throw error;
   } finally {
-    await platform.stop();
+    await platform?.stop();
     await redis?.stop();
     if (redis !== undefined) await leaveDataFolder(folder);
   }
@@ -67,7 +71,8 @@ async function startOwnRedis(folder: string, signal: AbortSignal): Promise<Redis
   return startRedisServer({ binary, directory: resolve(folder, 'redis'), port, signal });
 }
 
-function redisEnd({ process: child }: RedisServer): Promise<never> {
+/** Rejects when the server ends: without it the platform cannot go on. */
+function endOf({ process: child }: RedisServer): Promise<never> {
   return new Promise((_, reject) => {
     child.once('exit', (code, signal) =>
       reject(new Error(`its Redis server has ended with ${code ?? signal}`)),
