@@ -65,7 +65,7 @@ it('says for every row what is wrong', () => {
         row: 2,
         pointer: '/2/x',
         code: 'out_of_range',
-        message: 'x: 1e+39 is outside -3.4028234663852886e+38 to 3.4028234663852886e+38',
+        message: 'x: 1e+39 is outside -3.4028235e+38 to 3.4028235e+38',
       },
     ],
   });

@@ -13,7 +13,8 @@ export interface RowProblem {
 /** The key under which an object row, or the column under which a CSV row, carries the client's own name for it. */
 export const ID_KEY = 'id';
 const ID_MAX_LENGTH = 256;
-const FLOAT32_MAX = 3.4028234663852886e38;
+/** Rounds to the largest float32, and is how that prints. */
+const FLOAT32_MAX = 3.4028235e38;
 /** Up to here float32 holds every whole number. */
 const FLOAT32_INT_MAX = 2 ** 24;
 const PROBLEMS_SHOWN = 5;
