@@ -44,9 +44,8 @@ export class Consumer {
   private readonly worker: Worker<ChunkJob, void, 'chunk'>;
   /** Aborted when what still runs is to be handed back. */
   private readonly grace = new AbortController();
-  private readonly graceIsOver = new Promise<RunOutcome>((resolve) => {
-    this.grace.signal.addEventListener('abort', () => resolve({ kind: 'hand_back', afterMs: 0 }));
-  });
+  /** What hands back each of the runs under way. */
+  private readonly handBacks = new Set<() => void>();
   private stopped: Promise<void> | undefined;
 
   constructor(private readonly options: ConsumerOptions) {
@@ -83,9 +82,14 @@ export class Consumer {
   }
 
   private async stopWithin(graceMs: number): Promise<void> {
-    const timer = setTimeout(() => this.grace.abort(), graceMs);
+    const timer = setTimeout(() => this.endGrace(), graceMs);
     await this.worker.close();
     clearTimeout(timer);
+  }
+
+  private endGrace(): void {
+    this.grace.abort();
+    for (const handBack of this.handBacks) handBack();
   }
 
   private async process(job: Job<ChunkJob, void, 'chunk'>, token: string | undefined): Promise<void> {
@@ -97,7 +101,7 @@ export class Consumer {
       waitedMs: Date.now() - job.timestamp,
       handedBack: this.grace.signal,
     };
-    const outcome = await Promise.race([this.options.run(run), this.graceIsOver]);
+    const outcome = await this.outcomeOf(run);
     switch (outcome.kind) {
       case 'settled':
         return;
@@ -111,5 +115,18 @@ export class Consumer {
         await this.options.release(run).catch(this.options.onError);
         throw new Error(outcome.reason);
     }
+  }
+
+  /** How the run ends, or that it is handed back, whichever comes first. Nothing outlives the run. */
+  private outcomeOf(run: ChunkRun): Promise<RunOutcome> {
+    return new Promise((resolve, reject) => {
+      const handBack = () => resolve({ kind: 'hand_back', afterMs: 0 });
+      if (this.grace.signal.aborted) return handBack();
+      this.handBacks.add(handBack);
+      this.options
+        .run(run)
+        .then(resolve, reject)
+        .finally(() => this.handBacks.delete(handBack));
+    });
   }
 }

@@ -159,9 +159,9 @@ export class TaskStore {
       const segments = await this.redis.hgetallBuffer(key);
       return Object.keys(segments).length === 0 ? undefined : segments;
     }
-    const values = await this.redis.hmgetBuffer(key, 'predictions', ...names);
-    if (values[0] === null) return undefined;
-    const found = names.map((name, index) => [name, values[index + 1]] as const);
+    const values = await this.redis.hmgetBuffer(key, ...names);
+    if (values.every((value) => value === null) && (await this.redis.exists(key)) === 0) return undefined;
+    const found = names.map((name, index) => [name, values[index]] as const);
     return Object.fromEntries(found.filter((entry): entry is [string, Buffer] => Buffer.isBuffer(entry[1])));
   }
 

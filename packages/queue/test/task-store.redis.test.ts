@@ -239,6 +239,20 @@ describe('the end of a task', () => {
   });
 });
 
+describe('a result', () => {
+  it('is read by segment; one that a chunk does not have is absent, one of a chunk that is gone is not', async () => {
+    await submitted(1);
+    await store.commit(TASK.id, 0, result(0));
+    expect(await store.readSegments(TASK.id, 0, ['lines'])).toEqual({ lines: Buffer.from('lines 0') });
+    expect(await store.readSegments(TASK.id, 0, ['errors'])).toEqual({});
+    expect(await store.readSegments(TASK.id, 1, ['errors'])).toBeUndefined();
+    expect(Object.keys((await store.readSegments(TASK.id, 0)) ?? {})).toEqual(['predictions', 'lines']);
+    expect(await store.readSegments(TASK.id, 1)).toBeUndefined();
+    expect(await store.readSpan(TASK.id, 0)).toEqual({ firstRow: 0, rows: 3 });
+    expect(await store.readSpan(TASK.id, 1)).toBeUndefined();
+  });
+});
+
 describe('an upload that broke off', () => {
   it('leaves a failed record and nothing else, even of what was predicted', async () => {
     await store.create(TASK);

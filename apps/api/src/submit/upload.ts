@@ -41,7 +41,10 @@ export class Upload {
     if (this.failure !== undefined) throw this.failure.error;
   }
 
-  /** Waits for the chunks on their way and ends the upload; what is accepted then is the task as it stands. @throws BatchError `empty_batch`, or what storing met */
+  /**
+   * Waits for the chunks on their way and ends the upload; what is accepted then is the task as it stands.
+   * @throws BatchError `empty_batch`, or what storing met
+   */
   async finish(): Promise<Task> {
     await Promise.all(this.inFlight);
     if (this.failure !== undefined) throw this.failure.error;
