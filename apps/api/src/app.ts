@@ -8,6 +8,7 @@ import { readyRoute } from './health.js';
 import { listModelsRoute, showModelRoute } from './models.js';
 import { problemHandler } from './problem.js';
 import { resultRoute } from './result/result.js';
+import { sendJson } from './send-json.js';
 import { type SubmitDeps, submitRoute } from './submit/submit.js';
 
 export interface AppDeps extends SubmitDeps {
@@ -26,7 +27,7 @@ export function createApp(deps: AppDeps): Express {
 
   app
     .route('/healthz')
-    .get((_request, response) => void response.json({ status: 'alive' }))
+    .get((_request, response) => sendJson(response, { status: 'alive' }))
     .all(refuseMethod('GET'));
   app.route('/readyz').get(readyRoute(deps.catalog, deps.serverProblems)).all(refuseMethod('GET'));
 

@@ -1,13 +1,14 @@
 /** Alive, and able to serve. */
 import type { Catalog } from '@millrace/queue/catalog';
 import type { RequestHandler } from 'express';
+import { sendJson } from './send-json.js';
 
 /** @param serverProblems what is wrong with Redis; rejects when it does not answer */
 export function readyRoute(catalog: Catalog, serverProblems: () => Promise<string[]>): RequestHandler {
   return async (_request, response) => {
     const problems = await findProblems(catalog, serverProblems);
     const isReady = problems.length === 0;
-    response.status(isReady ? 200 : 503).json({ status: isReady ? 'ready' : 'not_ready', problems });
+    sendJson(response.status(isReady ? 200 : 503), { status: isReady ? 'ready' : 'not_ready', problems });
   };
 }
 

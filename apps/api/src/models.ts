@@ -4,17 +4,18 @@ import { isTerminal } from '@millrace/batch/status';
 import type { Task } from '@millrace/batch/task';
 import type { Catalog, CatalogEntry } from '@millrace/queue/catalog';
 import type { RequestHandler } from 'express';
+import { sendJson } from './send-json.js';
 
 export function listModelsRoute(catalog: Catalog): RequestHandler {
   return async (_request, response) => {
-    response.json({ models: (await catalog.list()).map(modelView) });
+    sendJson(response, { models: (await catalog.list()).map(modelView) });
   };
 }
 
 /** `GET /v1/models/iris` or `/v1/models/iris@1`. */
 export function showModelRoute(catalog: Catalog): RequestHandler<{ model: string }> {
   return async (request, response) => {
-    response.json(modelView(await catalog.resolve(request.params.model)));
+    sendJson(response, modelView(await catalog.resolve(request.params.model)));
   };
 }
 

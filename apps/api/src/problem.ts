@@ -4,6 +4,7 @@ import { BatchError, type RequestCode } from '@millrace/batch/errors';
 import { errorFields, type Logger } from '@millrace/process/logger';
 import { isOutage } from '@millrace/queue/connection';
 import type { ErrorRequestHandler, Request, Response } from 'express';
+import { sendJson } from './send-json.js';
 
 const STATUS: Record<RequestCode, number> = {
   body_too_large: 413,
@@ -67,18 +68,16 @@ function sendProblem(response: Response, { code, message, details }: BatchError,
   const retryAfter = RETRY_AFTER_SECONDS[code];
   if (retryAfter !== undefined) response.set('Retry-After', String(retryAfter));
   if (status === 401) response.set('WWW-Authenticate', 'Bearer');
-  response.status(status).type('application/problem+json');
-  response.send(
-    JSON.stringify({
-      type: `urn:millrace:problem:${code}`,
-      title: STATUS_CODES[status],
-      status,
-      code,
-      detail: message,
-      request_id: response.locals.requestId,
-      ...details,
-    }),
-  );
+  const problem = {
+    type: `urn:millrace:problem:${code}`,
+    title: STATUS_CODES[status],
+    status,
+    code,
+    detail: message,
+    request_id: response.locals.requestId,
+    ...details,
+  };
+  sendJson(response.status(status), problem, 'application/problem+json');
 }
 
 /** Reads on, for a while: a connection that is cut while the client still sends may cost it the answer. */

@@ -8,6 +8,7 @@ import type { Request, RequestHandler } from 'express';
 import { z } from 'zod';
 import { waitingFor } from '../models.js';
 import { parseParameters } from '../query.js';
+import { sendJson } from '../send-json.js';
 import { type ResultDeps, type ResultFormat, sendResult } from './send-result.js';
 import { preferredWait, waitForEnd } from './wait.js';
 
@@ -45,7 +46,7 @@ export function resultRoute(deps: ResultRouteDeps): RequestHandler<{ id: string 
     if (task === undefined) throw unknownTask();
     if (isTerminal(task.status)) return sendResult(deps, response, task, format, outputs);
     response.status(format === 'json' ? 200 : 202).set('Retry-After', '1');
-    response.json(taskView(task, waitingFor(task, await deps.catalog.get(task.model))));
+    sendJson(response, taskView(task, waitingFor(task, await deps.catalog.get(task.model))));
   };
 }
 

@@ -12,6 +12,7 @@ import type { RequestHandler, Response } from 'express';
 import { waitingFor } from '../models.js';
 import { sendResult } from '../result/send-result.js';
 import { preferredWait, waitForEnd } from '../result/wait.js';
+import { sendJson } from '../send-json.js';
 import { createSplitter, readSubmission, type Submission, type SubmissionDeps } from './submission.js';
 import { Upload } from './upload.js';
 
@@ -37,10 +38,8 @@ export function submitRoute(deps: SubmitDeps): RequestHandler {
     if (waitMs !== undefined && isTerminal(task.status)) {
       return sendResult(deps, response, task, 'json', 'primary');
     }
-    response
-      .status(202)
-      .set('Retry-After', '1')
-      .json(taskView(task, waitingFor(task, submission.entry)));
+    response.status(202).set('Retry-After', '1');
+    sendJson(response, taskView(task, waitingFor(task, submission.entry)));
   };
 }
 
