@@ -2,7 +2,7 @@
 import type { Column } from '@millrace/batch/results/column';
 import type { DecodedChunk } from '@millrace/batch/rows/decode-chunk';
 import type { RowReader } from '@millrace/batch/rows/row-reader';
-import type { LoadedModel } from './thread.js';
+import type { LoadedModel } from './loaded-model.js';
 
 const TIMED_MS = 50;
 

@@ -2,19 +2,10 @@
 
 import { encodeChunk } from '@millrace/batch/results/encode-chunk';
 import { decodeChunk } from '@millrace/batch/rows/decode-chunk';
-import { RowReader } from '@millrace/batch/rows/row-reader';
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
-import type { ModelFiles } from '../models/model-directory.js';
+import { type LoadedModel, loadModel } from './loaded-model.js';
 import type { PredictReply, PredictRequest, ProveReply, ProveRequest, ThreadData } from './messages.js';
-import { OnnxSession } from './onnx-session.js';
 import { proveSamples, timeInference } from './prove.js';
-
-/** A version as this thread runs it. */
-export interface LoadedModel {
-  files: ModelFiles;
-  reader: RowReader;
-  session: OnnxSession;
-}
 
 const { models } = workerData as ThreadData;
 const loaded = new Map<string, Promise<LoadedModel>>();
@@ -57,9 +48,7 @@ function load(key: string): Promise<LoadedModel> {
   if (known !== undefined) return known;
   const files = models[key];
   if (files === undefined) throw new Error(`this worker has no model ${key}`);
-  const loading = OnnxSession.open(files.path, files.manifest).then((session) => {
-    return { files, session, reader: new RowReader(files.manifest) };
-  });
+  const loading = loadModel(files);
   loaded.set(key, loading);
   // A load that failed is tried again with the next chunk.
   loading.catch(() => loaded.delete(key));
