@@ -1,5 +1,4 @@
 /** An inference thread is responsible for all computing on a chunk: decode, validate, predict, encode. */
-
 import { encodeChunk } from '@millrace/batch/results/encode-chunk';
 import { decodeChunk } from '@millrace/batch/rows/decode-chunk';
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
