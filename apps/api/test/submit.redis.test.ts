@@ -140,7 +140,8 @@ describe('a submission', () => {
     const { body } = await request(harness.app).get(`/batch-result/${id}`).expect(200);
     expect(body).toMatchObject({ status: 'failed', error: { code: 'upload_aborted' } });
     expect(body.rows.failed).toBe(body.rows.total);
-    expect(await redis.keysUnder(id)).toEqual([keys.task(id)]);
+    // The task ends first, its jobs are taken out of the queue after it.
+    await expect.poll(() => redis.keysUnder(id), { timeout: 10_000 }).toEqual([keys.task(id)]);
     server.close();
     await once(server, 'close');
   });
