@@ -35,8 +35,8 @@ async function run(): Promise<void> {
   await assertPortFree(settings.PORT, settings.HOST);
   const stopping = new AbortController();
   const asked = new Promise<void>((resolve) => stopping.signal.addEventListener('abort', () => resolve()));
-  process.on('SIGINT', () => stopping.abort());
-  process.on('SIGTERM', () => stopping.abort());
+  // SIGHUP: the terminal was closed.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stopping.abort());
 
   const folder = resolve(settings.DATA_DIR);
   let redis: RedisServer | undefined;

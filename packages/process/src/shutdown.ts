@@ -8,7 +8,7 @@ export interface Phase {
 }
 
 /**
- * Runs the phases once, on SIGTERM, SIGINT, or when the process that started this one is gone. A phase that fails or
+ * Runs the phases once, on SIGTERM, SIGINT, SIGHUP, or when the process that started this one is gone. A phase that fails or
  * passes its deadline is logged and left behind. Exits with 0 when all phases ended in time, with 1 otherwise.
  * @param phases what there is to stop at that moment; nothing while the process still starts
  */
@@ -26,8 +26,7 @@ export function shutdownOnSignal(log: Logger, phases: () => readonly Phase[]): v
       log.end();
     });
   };
-  process.on('SIGTERM', () => begin('SIGTERM'));
-  process.on('SIGINT', () => begin('SIGINT'));
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => begin(signal));
   if (process.send !== undefined) {
     process.on('disconnect', () => begin('parent gone'));
     if (!process.connected) begin('parent gone');
