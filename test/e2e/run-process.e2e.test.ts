@@ -71,6 +71,24 @@ function submitOne(port: number): Promise<Response> {
   });
 }
 
+it('a worker without a model takes nothing from those that have one, and is not ready', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-empty-'));
+  const redis = await startRedisServer({ binary: requireRedis(), directory });
+  const env = { ...process.env, REDIS_URL: redis.url, PORT: '0', WORKER_PORT: '0' };
+  const empty = startProcess('worker', { ...env, MODELS_DIR: directory }, () => {});
+  const { port: emptyPort } = await empty.ready;
+  expect((await fetch(`http://127.0.0.1:${emptyPort}/readyz`)).status).toBe(503);
+  const others = [startProcess('worker', env, () => {}), startProcess('api', env, () => {})] as const;
+  const [, { port }] = await Promise.all([others[0].ready, others[1].ready]);
+  const answers = await Promise.all(Array.from({ length: 20 }, () => submitOne(port)));
+  for (const answer of answers) expect(await answer.json()).toMatchObject({ status: 'succeeded' });
+  const metrics = await (await fetch(`http://127.0.0.1:${emptyPort}/metrics`)).text();
+  expect(metrics).not.toContain('outcome="handed_back"');
+  expect(await Promise.all([empty, ...others].map((each) => each.stop()))).toEqual([0, 0, 0]);
+  await redis.stop();
+  rmSync(directory, { recursive: true });
+});
+
 it('a setting that does not hold ends the start and is named', async () => {
   let log = '';
   const worker = startProcess('worker', { ...process.env, WORKER_THREADS: 'all' }, (text) => {

@@ -113,6 +113,15 @@ describe('a finished task', () => {
   });
 });
 
+it.each(['application/json', 'application/x-ndjson'])(
+  'a result that expires as it is read is 410 (%s)',
+  async (type) => {
+    const id = await finishedTask();
+    await redis.redis.del(keys.output(id, 0));
+    expect(JSON.parse((await get(id, type).expect(410)).body)).toMatchObject({ code: 'result_expired' });
+  },
+);
+
 it('a task whose upload broke off says so in every format', async () => {
   const id = randomUUID();
   await harness.store.create({ id, client: 'anonymous', model: 'iris@1', format: 'ndjson', requestId: 'r' });

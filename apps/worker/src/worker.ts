@@ -1,4 +1,4 @@
-/** Builds a worker process from its settings: `start` serves, `stop` undoes it. Nothing connects before `start`. */
+/** Builds a worker process from its settings: `startWorker` serves, its phases undo it. */
 import { randomUUID } from 'node:crypto';
 import { modelKey } from '@millrace/batch/model';
 import { listen } from '@millrace/process/listen';
@@ -65,7 +65,8 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
   });
   const port = await listen(server, settings.WORKER_PORT, settings.WORKER_HOST, 'WORKER_PORT');
   await heartbeat.start();
-  consumer.start();
+  // Without a model it could only hand back what the others would predict.
+  if (served.length > 0) consumer.start();
   log.info('the worker is ready', { models: served.length, threads: settings.WORKER_THREADS, port });
 
   const phases = [

@@ -1,5 +1,6 @@
 /** Streams a finished task to the client, chunk by chunk, as fast as the client reads. */
 import { once } from 'node:events';
+import { BatchError } from '@millrace/batch/errors';
 import { CSV_HEADER, taskErrorLine, toCsvLine } from '@millrace/batch/results/csv-line';
 import type { Segments } from '@millrace/batch/results/encode-chunk';
 import { type Outputs, type ResultRow, readRows, toLine } from '@millrace/batch/results/read-chunk';
@@ -138,7 +139,7 @@ async function* eachChunk<T>(task: Task, read: (chunk: number) => Promise<T | un
   let next = task.chunks > 0 ? read(0) : undefined;
   for (let chunk = 0; chunk < task.chunks; chunk++) {
     const found = await next;
-    if (found === undefined) throw new Error(`chunk ${chunk} has expired`);
+    if (found === undefined) throw new BatchError('result_expired', 'the results of this task have expired');
     next = chunk + 1 < task.chunks ? read(chunk + 1) : undefined;
     next?.catch(() => {});
     yield found;

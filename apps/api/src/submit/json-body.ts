@@ -1,5 +1,4 @@
 /** The JSON body: a list of rows, or an envelope with the rows and the options. */
-import { didYouMean } from '@millrace/batch/did-you-mean';
 import { BatchError } from '@millrace/batch/errors';
 import { parseParameters } from '../query.js';
 import { SubmitOptions } from './options.js';
@@ -28,11 +27,17 @@ function unwrap(body: unknown): JsonSubmission {
   }
   const { inputs, ...options } = body as Record<string, unknown>;
   if (!Array.isArray(inputs)) {
-    const hint =
-      inputs === undefined ? didYouMean('inputs', Object.keys(options)).replace('did you mean', 'is it') : '';
+    const members = Object.keys(options).slice(0, MEMBERS_SHOWN);
+    const hint = inputs === undefined ? `; it has ${members.map(quoted).join(', ') || 'no member'}` : '';
     throw new BatchError('invalid_body', `an object body must have its list of rows under "inputs"${hint}`);
   }
   return { rows: inputs, options: parseParameters(SubmitOptions, options, 'member'), pointer: '/inputs' };
+}
+
+const MEMBERS_SHOWN = 5;
+
+function quoted(name: string): string {
+  return JSON.stringify(name.slice(0, 40));
 }
 
 function parse(bytes: Uint8Array): unknown {
