@@ -59,12 +59,16 @@ export class ApiMetrics {
 export function watchQueue(registry: Registry, producer: Producer, catalog: Catalog): void {
   new Gauge({
     name: 'millrace_queue_chunks',
-    help: 'Chunks in the queue by state.',
-    labelNames: ['state'],
+    help: 'Chunks in the queue of a pool by state.',
+    labelNames: ['pool', 'state'],
     registers: [registry],
     async collect() {
-      const depth = await producer.depth().catch(() => undefined);
-      for (const [state, chunks] of Object.entries(depth ?? {})) this.set({ state }, chunks);
+      const entries = await catalog.list().catch(() => []);
+      const pools = new Set(['default', ...entries.map(({ model }) => model.manifest.limits.pool)]);
+      for (const pool of pools) {
+        const depth = await producer.depth(pool).catch(() => undefined);
+        for (const [state, chunks] of Object.entries(depth ?? {})) this.set({ pool, state }, chunks);
+      }
     },
   });
   new Gauge({

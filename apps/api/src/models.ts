@@ -26,6 +26,10 @@ function modelView({ model, workers }: CatalogEntry): Record<string, unknown> {
 
 /** Why an unfinished task does not move; undefined when somebody works on it. */
 export function waitingFor(task: Task, entry: CatalogEntry | undefined): string | undefined {
-  if (isTerminal(task.status) || (entry !== undefined && entry.workers > 0)) return undefined;
-  return `a worker that serves ${task.model}`;
+  if (isTerminal(task.status)) return undefined;
+  if (entry === undefined || entry.model.fingerprint === task.fingerprint) {
+    return entry !== undefined && entry.workers > 0 ? undefined : `a worker that serves ${task.model}`;
+  }
+  // A worker that has seen the change serves both; this cannot be told from here.
+  return `a worker that serves ${task.model} with the files that it had when the task was accepted; they have changed since`;
 }

@@ -26,6 +26,7 @@ const STATUS: Record<RequestCode, number> = {
   result_expired: 410,
   row_too_large: 413,
   store_unavailable: 503,
+  too_many_rows: 413,
   unauthorized: 401,
   unknown_column: 400,
   unknown_model: 404,

@@ -44,7 +44,8 @@ export async function startHarness(
   const events = new FinishedEvents(subscriber, keys);
   await events.start();
   const publisher = new CatalogPublisher(redis, keys, 'test-worker');
-  await publisher.beat([irisDescriptor(SECONDS_PER_ROW)], Date.now());
+  const served = [irisDescriptor(SECONDS_PER_ROW)];
+  await publisher.beat({ served, refused: [], aliases: {} }, Date.now());
   const registry = createRegistry();
   const store = new TaskStore(redis, keys);
   const producer = new Producer(redis, keys, () => {});

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { ColumnBuilder } from '@millrace/batch/results/column';
 import { encodeChunk } from '@millrace/batch/results/encode-chunk';
 import { DEFAULT_LIFETIMES } from '@millrace/queue/keys';
 import { TaskStore } from '@millrace/queue/task-store';
@@ -22,7 +23,7 @@ afterAll(() => harness.stop());
 /** A task of three chunks of two rows; row i is predicted as i, row 3 is bad. */
 async function finishedTask(store = harness.store): Promise<string> {
   const id = randomUUID();
-  await store.create({ id, client: 'anonymous', model: 'iris@1', format: 'ndjson', requestId: 'r' });
+  await store.create({ id, client: 'anonymous', model: 'iris@1', fingerprint: 'f', format: 'ndjson', requestId: 'r' });
   for (let index = 0; index < 3; index++) {
     await store.append(id, { index, firstRow: index * 2, rows: 2, bytes: Buffer.from('…') });
   }
@@ -34,13 +35,14 @@ async function finishedTask(store = harness.store): Promise<string> {
 function resultOf(index: number) {
   const firstRow = index * 2;
   const errors = index === 1 ? [{ row: 3, id: 'x', code: 'wrong_type' as const, message: 'no number' }] : [];
-  const data = BigInt64Array.from([firstRow, firstRow + 1], BigInt);
+  const label = new ColumnBuilder({ name: 'label', type: 'int64', shape: [] }, 2);
+  label.add(Uint32Array.of(0, 1), BigInt64Array.from([firstRow, firstRow + 1], BigInt), []);
   return encodeChunk({
     firstRow,
     rows: 2,
     errors,
-    columns: [{ name: 'label', type: 'int64', data }],
-    primary: 0,
+    columns: [label.finish()],
+    shown: { primary: 'label' },
   });
 }
 
@@ -124,7 +126,7 @@ it.each(['application/json', 'application/x-ndjson'])(
 
 it('a task whose upload broke off says so in every format', async () => {
   const id = randomUUID();
-  await harness.store.create({ id, client: 'anonymous', model: 'iris@1', format: 'ndjson', requestId: 'r' });
+  await harness.store.create({ id, client: 'anonymous', model: 'iris@1', fingerprint: 'f', format: 'ndjson', requestId: 'r' });
   await harness.store.abort(id, 'upload_aborted', 'the client went away');
   const error = { code: 'upload_aborted', message: 'the client went away' };
   expect(JSON.parse((await get(id)).body)).toMatchObject({ status: 'failed', error });
@@ -139,6 +141,7 @@ describe('waiting', () => {
       id,
       client: 'anonymous',
       model: 'iris@1',
+      fingerprint: 'f',
       format: 'ndjson',
       requestId: 'r',
     });

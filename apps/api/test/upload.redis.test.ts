@@ -23,9 +23,9 @@ let upload: Upload;
 class WatchedProducer extends Producer {
   before: (job: ChunkJob) => Promise<void> = async () => {};
 
-  override async add(job: ChunkJob): Promise<void> {
+  override async add(pool: string, job: ChunkJob): Promise<void> {
     await this.before(job);
-    await super.add(job);
+    await super.add(pool, job);
   }
 }
 
@@ -38,10 +38,11 @@ beforeEach(() => {
     id: ID,
     client: 'alice',
     model: 'iris@1',
+    fingerprint: 'f',
     format: 'ndjson' as const,
     requestId: 'request-1',
   };
-  upload = new Upload(store, producer, task);
+  upload = new Upload(store, producer, task, { pool: 'default', max_rows: 20 });
 });
 afterEach(async () => {
   await producer.stop();
@@ -55,7 +56,7 @@ const chunk = (index: number): Chunk => ({
   bytes: Buffer.from(`[${index}]\n`),
 });
 const keysOfTask = async () => (await redis.keysUnder(keys.prefix)).filter((key) => key.includes(ID));
-const jobs = async () => (await producer.depth()).waiting;
+const jobs = async () => (await producer.depth('default')).waiting;
 
 it('puts a chunk into the queue only when its bytes are stored', async () => {
   const stored: number[] = [];

@@ -6,6 +6,17 @@ import { z } from 'zod';
 export const WorkerSettings = z.object({
   ...PROCESS_SETTINGS,
   MODELS_DIR: z.string().default('./models'),
+  /** The pool of workers that this one belongs to; it serves the models whose manifest names it. */
+  POOL: z
+    .string()
+    .regex(/^[a-z][a-z0-9_-]{0,30}$/, 'must be lower-case letters, digits, - and _')
+    .default('default'),
+  /** How often the model directory is looked at for new versions and moved aliases. */
+  MODELS_POLL_MS: integer(100, 3_600_000, 2_000),
+  /** How long the proof of one version may take. */
+  MODEL_PROVE_MS: integer(1_000, 3_600_000, 120_000),
+  /** How long a session that no chunk asks for is kept, in seconds. */
+  MODEL_IDLE_SECONDS: integer(1, 365 * 86_400, 3_600),
   /** Inference threads; each runs one chunk at a time on one core. */
   WORKER_THREADS: integer(1, 256, availableParallelism()),
   /** Where health and metrics are served; 0 takes any free port and logs it. */

@@ -1,7 +1,6 @@
 /** Keeps telling the catalogue, for as long as the worker runs, which versions it serves. */
-import type { ModelDescriptor } from '@millrace/batch/model';
 import { errorFields, type Logger } from '@millrace/process/logger';
-import type { CatalogPublisher } from '@millrace/queue/catalog';
+import type { CatalogPublisher, ServedModels } from '@millrace/queue/catalog';
 import { HEARTBEAT_MS } from '@millrace/queue/keys';
 
 export class Heartbeat {
@@ -11,13 +10,13 @@ export class Heartbeat {
 
   constructor(
     private readonly publisher: CatalogPublisher,
-    private readonly models: readonly ModelDescriptor[],
+    private readonly models: () => ServedModels,
     private readonly log: Logger,
   ) {}
 
   /** Resolves with the first beat, from which on the models are offered. */
   async start(): Promise<void> {
-    await this.publisher.beat(this.models, Date.now());
+    await this.publisher.beat(this.models(), Date.now());
     this.timer = setInterval(() => {
       this.beating ??= this.beat();
     }, HEARTBEAT_MS);
@@ -31,7 +30,7 @@ export class Heartbeat {
 
   private async beat(): Promise<void> {
     try {
-      await this.publisher.beat(this.models, Date.now());
+      await this.publisher.beat(this.models(), Date.now());
     } catch (error) {
       this.log.warn('the heartbeat failed', errorFields(error));
     } finally {

@@ -15,8 +15,8 @@ export interface RunChunkDeps {
   pool: InferencePool;
   metrics: WorkerMetrics;
   log: Logger;
-  /** The models of this worker, `name@version`. */
-  served: readonly string[];
+  /** The pins of the versions that this worker can predict with. */
+  pins(): readonly string[];
 }
 
 const SETTLED: RunOutcome = { kind: 'settled' };
@@ -37,7 +37,7 @@ export async function runChunk(deps: RunChunkDeps, run: ChunkRun): Promise<RunOu
 }
 
 async function attempt(deps: RunChunkDeps, run: ChunkRun): Promise<RunOutcome> {
-  const begun = await timed(deps, 'begin', () => deps.store.begin(run.task, run.chunk, deps.served));
+  const begun = await timed(deps, 'begin', () => deps.store.begin(run.task, run.chunk, deps.pins()));
   switch (begun.kind) {
     case 'done':
     case 'gone':
@@ -58,11 +58,11 @@ async function attempt(deps: RunChunkDeps, run: ChunkRun): Promise<RunOutcome> {
 }
 
 async function predict(deps: RunChunkDeps, run: ChunkRun, chunk: StartedChunk): Promise<RunOutcome> {
-  const { model, format, columns, firstRow, rows } = chunk;
+  const { pin, format, columns, firstRow, rows } = chunk;
   const bytes = Uint8Array.from(chunk.bytes);
   let reply: PredictReply;
   try {
-    reply = await deps.pool.predict({ model, source: { format, columns, firstRow, rows, bytes } });
+    reply = await deps.pool.predict({ pin, source: { format, columns, firstRow, rows, bytes } });
     for (const [step, seconds] of Object.entries(reply.seconds)) deps.metrics.step(step as Step, seconds);
   } catch (error) {
     // The threads of a stopping worker end under the runs that it has handed back.

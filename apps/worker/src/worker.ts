@@ -1,6 +1,5 @@
 /** Builds a worker process from its settings: `startWorker` serves, its phases undo it. */
 import { randomUUID } from 'node:crypto';
-import { modelKey } from '@millrace/batch/model';
 import { listen } from '@millrace/process/listen';
 import { errorFields, type Logger } from '@millrace/process/logger';
 import { createRegistry } from '@millrace/process/metrics';
@@ -15,8 +14,8 @@ import type { WorkerSettings } from './config.js';
 import { Heartbeat } from './heartbeat.js';
 import { InferencePool } from './inference/pool.js';
 import { WorkerMetrics } from './metrics.js';
-import { readModelDirectory } from './models/model-directory.js';
-import { proveModels } from './models/served-models.js';
+import { ModelFollower } from './models/model-follower.js';
+import { ModelRegistry } from './models/model-registry.js';
 import { runChunk } from './run-chunk.js';
 
 /** Chunks held per thread: one that computes and one that waits, so that a thread never waits for the next. */
@@ -34,20 +33,26 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
   const problems = await serverProblems(redis);
   if (problems.length > 0) throw new Error(problems.join('; '));
 
-  const directory = await readModelDirectory(settings.MODELS_DIR);
-  const pool = new InferencePool(directory.versions, settings.WORKER_THREADS);
-  const { served, refused } = await proveModels(directory.versions, pool);
-  for (const each of [...directory.refused, ...refused]) log.error('a model is not served', each);
-  for (const model of served) log.info('a model is served', { model: modelKey(model), digest: model.digest });
+  const pool = new InferencePool(settings.WORKER_THREADS);
+  const models = new ModelRegistry({
+    directory: settings.MODELS_DIR,
+    poolName: settings.POOL,
+    pool,
+    proveMs: settings.MODEL_PROVE_MS,
+    idleMs: settings.MODEL_IDLE_SECONDS * 1000,
+    log,
+  });
+  await models.open();
 
   const registry = createRegistry();
   const metrics = new WorkerMetrics(registry);
   const lifetimes = { ...DEFAULT_LIFETIMES, resultsMs: settings.RESULT_TTL_SECONDS * 1000 };
   const store = new TaskStore(redis, keys, lifetimes);
-  const deps = { store, pool, metrics, log, served: served.map(modelKey) };
+  const deps = { store, pool, metrics, log, pins: () => models.pins };
   const consumer = new Consumer({
     redis,
     keys,
+    pool: settings.POOL,
     concurrency: settings.WORKER_THREADS * CHUNKS_PER_THREAD,
     lockMs: settings.LOCK_MS,
     run: (run) => runChunk(deps, run),
@@ -55,21 +60,22 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
     onError: (error) => log.log(isOutage(error) ? 'debug' : 'warn', 'the queue', errorFields(error)),
   });
 
-  const heartbeat = new Heartbeat(new CatalogPublisher(redis, keys, randomUUID()), served, log);
+  const heartbeat = new Heartbeat(new CatalogPublisher(redis, keys, randomUUID()), () => models.models, log);
   const server = createAdminServer({
     registry,
     problems: () => [
       ...(redis.status === 'ready' ? [] : [`Redis is ${redis.status}`]),
-      ...(served.length === 0 ? [`no model in ${settings.MODELS_DIR} is served`] : []),
+      ...(models.pins.length === 0 ? [`no model in ${settings.MODELS_DIR} is served`] : []),
     ],
   });
   const port = await listen(server, settings.WORKER_PORT, settings.WORKER_HOST, 'WORKER_PORT');
   await heartbeat.start();
-  // Without a model it could only hand back what the others would predict.
-  if (served.length > 0) consumer.start();
-  log.info('the worker is ready', { models: served.length, threads: settings.WORKER_THREADS, port });
+  const follower = new ModelFollower(models, consumer, settings.MODELS_POLL_MS, log);
+  follower.start();
+  log.info('the worker is ready', { models: models.pins.length, threads: settings.WORKER_THREADS, port });
 
   const phases = [
+    { name: 'models', deadlineMs: 1_000, run: () => follower.stop() },
     { name: 'heartbeat', deadlineMs: 1_000, run: () => heartbeat.stop() },
     {
       name: 'consumer',

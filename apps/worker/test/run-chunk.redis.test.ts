@@ -11,7 +11,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { InferencePool } from '../dist/inference/pool.js';
 import { WorkerMetrics } from '../dist/metrics.js';
-import { readModelDirectory } from '../dist/models/model-directory.js';
+import { ModelRegistry } from '../dist/models/model-registry.js';
 import { type RunChunkDeps, runChunk } from '../dist/run-chunk.js';
 
 /** `fragile` gives 1.5 × x for x from 0 to 9, and throws for any other. */
@@ -23,11 +23,23 @@ let connection: Redis;
 let keys: Keys;
 let store: TaskStore;
 let pool: InferencePool;
+let models: ModelRegistry;
 let deps: RunChunkDeps;
+const log = createLogger({ service: 'test', level: 'error', format: 'json' });
+log.silent = true;
 
 beforeAll(async () => {
   connection = connectForWork(redis.url);
-  pool = new InferencePool((await readModelDirectory(MODELS)).versions, 1);
+  pool = new InferencePool(1);
+  models = new ModelRegistry({
+    directory: MODELS,
+    poolName: 'default',
+    pool,
+    proveMs: 20_000,
+    idleMs: 3_600_000,
+    log,
+  });
+  await models.open();
 });
 afterAll(async () => {
   await pool.stop();
@@ -36,13 +48,13 @@ afterAll(async () => {
 beforeEach(() => {
   keys = redis.freshKeys();
   store = new TaskStore(connection, keys);
-  const log = createLogger({ service: 'test', level: 'error', format: 'json' });
-  log.silent = true;
-  deps = { store, pool, metrics: new WorkerMetrics(new Registry()), log, served: ['fragile@1'] };
+  deps = { store, pool, metrics: new WorkerMetrics(new Registry()), log, pins: () => models.pins };
 });
 
 async function submitted(lines: string, rows: number, model = 'fragile@1'): Promise<void> {
-  await store.create({ id: TASK, client: 'alice', model, format: 'ndjson', requestId: 'request-1' });
+  const fingerprint = models.models.served[0]?.fingerprint ?? '';
+  const requestId = 'request-1';
+  await store.create({ id: TASK, client: 'alice', model, fingerprint, format: 'ndjson', requestId });
   await store.append(TASK, { index: 0, firstRow: 0, rows, bytes: Buffer.from(lines) });
   await store.seal(TASK);
 }

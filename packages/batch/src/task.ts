@@ -10,6 +10,8 @@ export interface Task {
   client: string;
   /** The pinned version, `name@version`. */
   model: string;
+  /** Of the model's files when the task was accepted. */
+  fingerprint: string;
   /** The format of the stored chunks. */
   format: LineFormat;
   requestId: string;

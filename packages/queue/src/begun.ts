@@ -26,6 +26,8 @@ export interface ChunkPlace {
 export interface StartedChunk extends ChunkPlace {
   format: Task['format'];
   columns: readonly CsvColumn[];
+  /** The version with the files that it had when the task was accepted. */
+  pin: string;
   bytes: Buffer;
 }
 
@@ -41,15 +43,16 @@ export function parseBegun(answer: unknown): Begun {
       return { kind, chunk: { firstRow, rows, model, requestId } };
     }
     case 'started': {
-      const [kind, firstRow, rows, model, requestId, format, columns, bytes] = reply;
-      return { kind, chunk: { firstRow, rows, model, requestId, format, columns, bytes } };
+      const [kind, firstRow, rows, model, requestId, format, columns, fingerprint, bytes] = reply;
+      const pin = `${model} ${fingerprint}`;
+      return { kind, chunk: { firstRow, rows, model, requestId, format, columns, pin, bytes } };
     }
   }
 }
 
 const Text = z.instanceof(Buffer).transform(String);
 const Count = Text.transform(Number);
-const Columns = z.array(z.union([z.number(), z.literal('id')]));
+const Columns = z.array(z.union([z.number(), z.tuple([z.number(), z.number()]), z.literal('id')]));
 
 /** The answer of the BEGIN script, in bytes. */
 const BeginReply = z.union([
@@ -66,6 +69,7 @@ const BeginReply = z.union([
       .instanceof(Buffer)
       .nullable()
       .transform((json) => (json === null ? [] : Columns.parse(JSON.parse(json.toString())))),
+    Text,
     z.instanceof(Buffer),
   ]),
 ]);

@@ -1,37 +1,75 @@
 /** What workers publish of the models they serve, and what the API reads of it. The API never opens a model. */
 import { didYouMean } from '@millrace/batch/did-you-mean';
 import { BatchError } from '@millrace/batch/errors';
-import { ModelDescriptor, modelKey, parseModelRef } from '@millrace/batch/model';
+import {
+  ModelAliases,
+  ModelDescriptor,
+  modelKey,
+  modelPin,
+  parseModelRef,
+  Refusal,
+} from '@millrace/batch/model';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { DESCRIPTOR_TTL_MS, HEARTBEAT_TTL_MS, type Keys, WORKER_INDEX_MS } from './keys.js';
 
 const CACHE_MS = 1_000;
 
-const WorkerBeat = z.object({ id: z.string(), models: z.array(z.string()) });
+/** What one worker says of its models. */
+export interface ServedModels {
+  served: readonly ModelDescriptor[];
+  refused: readonly Refusal[];
+  /** By model name. */
+  aliases: Readonly<Record<string, ModelAliases>>;
+}
+
+const WorkerBeat = z.object({
+  id: z.string(),
+  pins: z.array(z.string()),
+  refused: z.array(Refusal),
+  aliases: z.record(z.string(), ModelAliases),
+});
 type WorkerBeat = z.infer<typeof WorkerBeat>;
 
 /** Publishes, for one worker process, the versions it has loaded and proved. */
 export class CatalogPublisher {
+  private published = new Map<string, ModelDescriptor>();
+
   constructor(
     private readonly redis: Redis,
     private readonly keys: Keys,
     private readonly workerId: string,
   ) {}
 
-  /** To be called every `HEARTBEAT_MS`. */
-  async beat(models: readonly ModelDescriptor[], now: number): Promise<void> {
-    const beat: WorkerBeat = { id: this.workerId, models: models.map(modelKey) };
+  /** To be called every `HEARTBEAT_MS`, and when the models change. */
+  async beat({ served, refused, aliases }: ServedModels, now: number): Promise<void> {
+    const beat: WorkerBeat = {
+      id: this.workerId,
+      pins: served.map(modelPin),
+      refused: [...refused],
+      aliases,
+    };
     const index = (key: string, member: string, keptMs: number) => [
       this.redis.zadd(key, now, member),
       this.redis.zremrangebyscore(key, '-inf', now - keptMs),
       this.redis.pexpire(key, keptMs),
     ];
+    const models = new Map(served.map((model) => [modelKey(model), model]));
+    const removed = [...this.published.keys()].filter((key) => !models.has(key));
+    this.published = models;
     await Promise.all([
-      ...models.flatMap((model) => [
+      // Another worker that still serves it publishes it again with its next beat.
+      ...removed.flatMap((key) => [
+        this.redis.zrem(this.keys.models(), key),
+        this.redis.del(this.keys.model(key)),
+      ]),
+      ...served.flatMap((model) => [
         this.redis.set(this.keys.model(modelKey(model)), JSON.stringify(model), 'PX', DESCRIPTOR_TTL_MS),
         ...index(this.keys.models(), modelKey(model), DESCRIPTOR_TTL_MS),
       ]),
+      ...Object.entries(aliases).map(([name, each]) =>
+        this.redis.set(this.keys.aliases(name), JSON.stringify(each), 'PX', DESCRIPTOR_TTL_MS),
+      ),
       this.redis.set(this.keys.worker(this.workerId), JSON.stringify(beat), 'PX', HEARTBEAT_TTL_MS),
       ...index(this.keys.workers(), this.workerId, WORKER_INDEX_MS),
     ]);
@@ -53,9 +91,22 @@ export interface CatalogEntry {
   workers: number;
 }
 
+/** A model with all its versions. */
+export interface CatalogModel {
+  name: string;
+  /** By rising version. */
+  versions: CatalogEntry[];
+  /** The version that each alias stands for. */
+  aliases: Record<string, number>;
+  /** Why an alias does not stand for what its file says. */
+  aliasProblems: string[];
+  /** Versions that a live worker refuses to serve. */
+  refused: Refusal[];
+}
+
 interface Snapshot {
   readAt: number;
-  entries: Map<string, CatalogEntry>;
+  models: Map<string, CatalogModel>;
 }
 
 /** Reads the catalogue, at most once per second unless a name is not found. */
@@ -69,35 +120,51 @@ export class Catalog {
     private readonly now: () => number = Date.now,
   ) {}
 
-  /** All versions, by name and rising version. */
-  async list(): Promise<CatalogEntry[]> {
-    const { entries } = await this.current();
-    return [...entries.values()].sort(
-      (a, b) => a.model.name.localeCompare(b.model.name) || a.model.version - b.model.version,
-    );
+  /** All models by name, those of which no version is served among them. */
+  async models(): Promise<CatalogModel[]> {
+    return [...(await this.current()).models.values()];
   }
 
-  /** What is served under `name@version`; undefined when nothing is. */
+  /** All versions that are offered, by name and rising version. */
+  async list(): Promise<CatalogEntry[]> {
+    return (await this.models()).flatMap(({ versions }) => versions);
+  }
+
+  /** What is offered under `name@version`; undefined when nothing is. */
   async get(key: string): Promise<CatalogEntry | undefined> {
-    return (await this.current()).entries.get(key);
+    return (await this.list()).find(({ model }) => modelKey(model) === key);
+  }
+
+  /** @throws BatchError `unknown_model` */
+  async model(name: string): Promise<CatalogModel> {
+    const found = (await this.current()).models.get(name) ?? (await this.refresh()).models.get(name);
+    return found ?? this.refuse(name);
   }
 
   /**
-   * The version that `iris` (the highest) or `iris@2` stands for.
+   * The version that `iris` (the highest), `iris@2` or `iris@champion` stands for.
    * @throws BatchError `unknown_model`
    */
   async resolve(ref: string): Promise<CatalogEntry> {
-    const found = find(ref, (await this.current()).entries) ?? find(ref, (await this.refresh()).entries);
-    if (found !== undefined) return found;
-    const served = [...(await this.current()).entries.keys()];
-    const names = [...new Set(served.map((key) => key.slice(0, key.indexOf('@'))))];
-    throw new BatchError(
-      'unknown_model',
-      `no worker serves "${ref}"${didYouMean(ref, [...names, ...served])}`,
-      {
-        models: served,
-      },
+    const found = find(ref, (await this.current()).models) ?? find(ref, (await this.refresh()).models);
+    return found ?? this.refuse(ref);
+  }
+
+  private async refuse(ref: string): Promise<never> {
+    const { models } = await this.current();
+    const served = (await this.list()).map(({ model }) => modelKey(model));
+    const parsed = parseModelRef(ref);
+    const model = models.get(parsed?.name ?? '');
+    const refusal = model?.refused.findLast(
+      ({ version }) => parsed?.version === undefined || version === String(parsed.version),
     );
+    const aliases = Object.keys(model?.aliases ?? {}).map((alias) => `${model?.name}@${alias}`);
+    const names = [...models.values()].filter(({ versions }) => versions.length > 0).map(({ name }) => name);
+    const why =
+      refusal !== undefined && parsed?.alias === undefined
+        ? `: ${refusal.reason}`
+        : didYouMean(ref, [...names, ...aliases, ...served]);
+    throw new BatchError('unknown_model', `no worker serves "${ref}"${why}`, { models: served });
   }
 
   private async current(): Promise<Snapshot> {
@@ -114,39 +181,79 @@ export class Catalog {
 
   private async read(): Promise<Snapshot> {
     const readAt = this.now();
-    const [modelNames, workerIds] = await Promise.all([
+    const [modelKeys, workerIds] = await Promise.all([
       this.redis.zrange(this.keys.models(), 0, '-1'),
       // Whose own key is gone has fallen silent; comparing times would compare the clocks of two machines.
       this.redis.zrange(this.keys.workers(), 0, '-1'),
     ]);
-    const [models, beats] = await Promise.all([
-      this.readAll(modelNames.map(this.keys.model), ModelDescriptor),
+    const names = [...new Set(modelKeys.map((key) => key.slice(0, key.lastIndexOf('@'))))];
+    const [descriptors, beats, lastAliases] = await Promise.all([
+      this.readAll(modelKeys.map(this.keys.model), ModelDescriptor),
       this.readAll(workerIds.map(this.keys.worker), WorkerBeat),
+      this.readAll(names.map(this.keys.aliases), ModelAliases),
     ]);
-    const entries = models.map((model): [string, CatalogEntry] => {
-      const key = modelKey(model);
-      return [key, { model, workers: beats.filter((beat) => beat.models.includes(key)).length }];
-    });
-    this.snapshot = { readAt, entries: new Map(entries) };
-    return this.snapshot;
+    const published = new Map(names.map((name, at) => [name, lastAliases[at]]));
+    const found = beats.filter((beat) => beat !== undefined);
+    const snapshot = { readAt, models: modelsOf(descriptors, found, published) };
+    this.snapshot = snapshot;
+    return snapshot;
   }
 
-  /** Leaves out what another release of the platform published in a form this one does not know. */
-  private async readAll<T>(keys: string[], schema: z.ZodType<T>): Promise<T[]> {
+  /** Undefined for what is absent, or published by another release in a form that this one does not know. */
+  private async readAll<T>(keys: string[], schema: z.ZodType<T>): Promise<(T | undefined)[]> {
     const texts = await Promise.all(keys.map((key) => this.redis.get(key)));
-    const found = texts.filter((text) => text !== null);
-    return found.flatMap((text) => schema.safeParse(JSON.parse(text)).data ?? []);
+    return texts.map((text) => (text === null ? undefined : schema.safeParse(JSON.parse(text)).data));
   }
 }
 
-function find(ref: string, entries: Map<string, CatalogEntry>): CatalogEntry | undefined {
-  const parsed = parseModelRef(ref);
-  if (parsed === undefined) return undefined;
-  if (parsed.version !== undefined) return entries.get(`${parsed.name}@${parsed.version}`);
-  let latest: CatalogEntry | undefined;
-  for (const entry of entries.values()) {
-    if (entry.model.name === parsed.name && entry.model.version > (latest?.model.version ?? 0))
-      latest = entry;
+function modelsOf(
+  descriptors: readonly (ModelDescriptor | undefined)[],
+  beats: readonly WorkerBeat[],
+  published: ReadonlyMap<string, ModelAliases | undefined>,
+): Map<string, CatalogModel> {
+  const models = new Map<string, CatalogModel>();
+  const modelOf = (name: string): CatalogModel => {
+    const known = models.get(name);
+    if (known !== undefined) return known;
+    const model: CatalogModel = { name, versions: [], ...aliasesOf(name, beats, published), refused: [] };
+    models.set(name, model);
+    return model;
+  };
+  for (const model of descriptors) {
+    if (model === undefined) continue;
+    const workers = beats.filter(({ pins }) => pins.includes(modelPin(model))).length;
+    modelOf(model.name).versions.push({ model, workers });
   }
-  return latest;
+  for (const refusal of beats.flatMap(({ refused }) => refused)) {
+    const { refused } = modelOf(refusal.name);
+    const isKnown = refused.some(
+      ({ version, reason }) => version === refusal.version && reason === refusal.reason,
+    );
+    if (!isKnown) refused.push(refusal);
+  }
+  for (const { versions } of models.values()) versions.sort((a, b) => a.model.version - b.model.version);
+  return new Map([...models].sort(([a], [b]) => a.localeCompare(b)));
+}
+
+/** What the live worker with the newest file says; without one, what was last published. */
+function aliasesOf(
+  name: string,
+  beats: readonly WorkerBeat[],
+  published: ReadonlyMap<string, ModelAliases | undefined>,
+): Pick<CatalogModel, 'aliases' | 'aliasProblems'> {
+  const said = beats.flatMap(({ aliases }) => (Object.hasOwn(aliases, name) ? (aliases[name] ?? []) : []));
+  const isServed = beats.some(({ pins }) => pins.some((pin) => pin.startsWith(`${name}@`)));
+  const newest = said.sort((a, b) => b.written_at - a.written_at)[0];
+  const found = newest ?? (isServed ? undefined : published.get(name));
+  return { aliases: found?.targets ?? {}, aliasProblems: found?.problems ?? [] };
+}
+
+function find(ref: string, models: ReadonlyMap<string, CatalogModel>): CatalogEntry | undefined {
+  const parsed = parseModelRef(ref);
+  const model = parsed && models.get(parsed.name);
+  if (parsed === undefined || model === undefined) return undefined;
+  if (parsed.version === undefined && parsed.alias === undefined) return model.versions.at(-1);
+  const isAlias = parsed.alias !== undefined && Object.hasOwn(model.aliases, parsed.alias);
+  const version = isAlias ? model.aliases[parsed.alias as string] : parsed.version;
+  return model.versions.find((entry) => entry.model.version === version);
 }

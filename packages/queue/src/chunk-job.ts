@@ -10,8 +10,6 @@ export type ChunkJob = z.infer<typeof ChunkJob>;
 export const ATTEMPTS = 3;
 /** Workers that may die over a chunk before it is suspected of killing them. High: operators kill workers, too. */
 export const STALLS_MAX = 10;
-/** The pool every model runs in. */
-export const DEFAULT_POOL = 'default';
 
 const PRIORITY_MAX = 2_097_151;
 const DAY_SECONDS = 86_400;

@@ -1,7 +1,7 @@
 /** The consumer is responsible for one worker process's share of the queue: it takes chunks, and gives back what it cannot finish. */
 import { DelayedError, type Job, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { ATTEMPTS, ChunkJob, DEFAULT_POOL } from './chunk-job.js';
+import { ATTEMPTS, ChunkJob } from './chunk-job.js';
 import type { Keys } from './keys.js';
 
 /** One run of a chunk. */
@@ -30,6 +30,8 @@ export interface ConsumerOptions {
   /** For commands; BullMQ makes a second one from it, for waiting. */
   redis: Redis;
   keys: Keys;
+  /** The pool whose chunks it takes. */
+  pool: string;
   /** Chunks held at once. */
   concurrency: number;
   /** How long a silent worker keeps its chunks. Another one takes them over after at most twice this. */
@@ -50,7 +52,7 @@ export class Consumer {
 
   constructor(private readonly options: ConsumerOptions) {
     this.worker = new Worker<ChunkJob, void, 'chunk'>(
-      DEFAULT_POOL,
+      options.pool,
       (job, token) => this.process(job, token),
       {
         connection: options.redis,

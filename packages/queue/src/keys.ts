@@ -25,6 +25,9 @@ export class Keys {
   /** String: the descriptor of a served model version, JSON. TTL: descriptor. */
   model = (key: string): string => `${this.prefix}:model:${key}`;
 
+  /** String: what the aliases of a model stood for when a worker last said so, JSON. TTL: descriptor. */
+  aliases = (name: string): string => `${this.prefix}:aliases:${name}`;
+
   /** Sorted set: model version → when a worker last published it. TTL: descriptor. */
   models = (): string => `${this.prefix}:models`;
 

@@ -1,7 +1,7 @@
-/** The producer is responsible for putting chunk jobs into the queue, and for saying how much waits there. */
+/** The producer is responsible for putting chunk jobs into the queues, one for each pool, and for saying how much waits there. */
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { type ChunkJob, chunkJobId, chunkJobOptions, DEFAULT_POOL } from './chunk-job.js';
+import { type ChunkJob, chunkJobId, chunkJobOptions } from './chunk-job.js';
 import type { Keys } from './keys.js';
 
 const EVENTS_KEPT = 1_000;
@@ -15,40 +15,35 @@ export interface QueueDepth {
 }
 
 export class Producer {
-  private readonly queue: Queue<ChunkJob, void, 'chunk'>;
+  private readonly queues = new Map<string, Queue<ChunkJob, void, 'chunk'>>();
 
   /** @param onError hears of connection errors; the call that met one rejects by itself */
-  constructor(redis: Redis, keys: Keys, onError: (error: Error) => void) {
-    this.queue = new Queue(DEFAULT_POOL, {
-      connection: redis,
-      prefix: keys.queuePrefix,
-      // Without these two a queue that is made while Redis is away stays broken. serverProblems checks the version.
-      skipWaitingForReady: true,
-      skipVersionCheck: true,
-      streams: { events: { maxLen: EVENTS_KEPT } },
-    });
-    this.queue.on('error', onError);
-  }
+  constructor(
+    private readonly redis: Redis,
+    private readonly keys: Keys,
+    private readonly onError: (error: Error) => void,
+  ) {}
 
   /** Adding the same chunk twice is adding it once. */
-  async add(job: ChunkJob): Promise<void> {
-    await this.queue.add('chunk', job, chunkJobOptions(job));
+  async add(pool: string, job: ChunkJob): Promise<void> {
+    await this.queue(pool).add('chunk', job, chunkJobOptions(job));
   }
 
   /** Removes the jobs of a task's first chunks. One that a worker holds stays; it will find its task gone. */
-  async remove(task: string, chunks: number): Promise<void> {
+  async remove(pool: string, task: string, chunks: number): Promise<void> {
+    const queue = this.queue(pool);
     for (let start = 0; start < chunks; start += REMOVED_AT_ONCE) {
       const batch = Math.min(REMOVED_AT_ONCE, chunks - start);
       await Promise.all(
         Array.from({ length: batch }, (_, index) =>
-          this.queue.remove(chunkJobId({ task, chunk: start + index })),
+          queue.remove(chunkJobId({ task, chunk: start + index })),
         ),
       );
     }
   }
 
-  async depth(): Promise<QueueDepth> {
-    const counts = await this.queue.getJobCounts('wait', 'prioritized', 'active', 'delayed');
+  async depth(pool: string): Promise<QueueDepth> {
+    const counts = await this.queue(pool).getJobCounts('wait', 'prioritized', 'active', 'delayed');
     return {
       waiting: (counts.wait ?? 0) + (counts.prioritized ?? 0),
       active: counts.active ?? 0,
@@ -57,6 +52,22 @@ export class Producer {
   }
 
   async stop(): Promise<void> {
-    await this.queue.close();
+    await Promise.all([...this.queues.values()].map((queue) => queue.close()));
+  }
+
+  private queue(pool: string): Queue<ChunkJob, void, 'chunk'> {
+    const known = this.queues.get(pool);
+    if (known !== undefined) return known;
+    const queue = new Queue<ChunkJob, void, 'chunk'>(pool, {
+      connection: this.redis,
+      prefix: this.keys.queuePrefix,
+      // Without these two a queue that is made while Redis is away stays broken. serverProblems checks the version.
+      skipWaitingForReady: true,
+      skipVersionCheck: true,
+      streams: { events: { maxLen: EVENTS_KEPT } },
+    });
+    queue.on('error', this.onError);
+    this.queues.set(pool, queue);
+    return queue;
   }
 }

@@ -15,6 +15,8 @@ export interface NewTask {
   id: string;
   client: string;
   model: string;
+  /** Of the model's files when the task was accepted. */
+  fingerprint: string;
   format: Task['format'];
   /** What the columns of the chunks hold; CSV only. */
   columns?: readonly CsvColumn[];
@@ -47,6 +49,7 @@ export class TaskStore {
       id: task.id,
       client: task.client,
       model: task.model,
+      fingerprint: task.fingerprint,
       format: task.format,
       request_id: task.requestId,
       status: 'receiving',
@@ -108,7 +111,7 @@ export class TaskStore {
     );
   }
 
-  /** Starts a chunk, if its model is among the served: its rows count as running, its bytes are handed out. */
+  /** Starts a chunk, if its model is among those that the worker serves, given by their pins: its rows count as running, its bytes are handed out. */
   async begin(id: string, chunk: number, served: readonly string[]): Promise<Begun> {
     return parseBegun(
       await this.scripts.begin(

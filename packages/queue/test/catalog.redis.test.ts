@@ -1,4 +1,5 @@
-import { Catalog, CatalogPublisher } from '@millrace/queue/catalog';
+import type { ModelDescriptor } from '@millrace/batch/model';
+import { Catalog, CatalogPublisher, type ServedModels } from '@millrace/queue/catalog';
 import { HEARTBEAT_TTL_MS, type Keys } from '@millrace/queue/keys';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { irisDescriptor } from '../../../test/fixtures/iris.js';
@@ -19,12 +20,13 @@ beforeEach(() => {
   catalog = new Catalog(redis.redis, keys, () => now);
 });
 
+const serving = (...served: ModelDescriptor[]): ServedModels => ({ served, refused: [], aliases: {} });
 const worker = (id: string) => new CatalogPublisher(redis.redis, keys, id);
 
 describe('the catalogue', () => {
   it('lists what workers publish, with the number of workers that serve it', async () => {
-    await worker('a').beat([IRIS, ROSES], now);
-    await worker('b').beat([IRIS_2, IRIS], now);
+    await worker('a').beat(serving(IRIS, ROSES), now);
+    await worker('b').beat(serving(IRIS_2, IRIS), now);
     const list = await catalog.list();
     expect(list.map(({ model, workers }) => [`${model.name}@${model.version}`, workers])).toEqual([
       ['iris@1', 2],
@@ -39,7 +41,7 @@ describe('the catalogue', () => {
     ['iris@1', 1],
     ['iris@2', 2],
   ])('resolves %s to version %i', async (ref, version) => {
-    await worker('a').beat([IRIS, IRIS_2], now);
+    await worker('a').beat(serving(IRIS, IRIS_2), now);
     expect((await catalog.resolve(ref)).model.version).toBe(version);
   });
 
@@ -49,20 +51,20 @@ describe('the catalogue', () => {
     ['iris@', 'no worker serves "iris@"; did you mean "iris"?'],
     ['daffodil', 'no worker serves "daffodil"'],
   ])('refuses %s by name', async (ref, message) => {
-    await worker('a').beat([IRIS, ROSES], now);
+    await worker('a').beat(serving(IRIS, ROSES), now);
     await expect(catalog.resolve(ref)).rejects.toMatchObject({ code: 'unknown_model', message });
   });
 
   it('finds a version that was published a moment ago, though it has just looked', async () => {
-    await worker('a').beat([IRIS], now);
+    await worker('a').beat(serving(IRIS), now);
     await catalog.list();
-    await worker('b').beat([ROSES], now);
+    await worker('b').beat(serving(ROSES), now);
     expect((await catalog.resolve('roses')).model).toEqual(ROSES);
   });
 
   it('keeps offering a version whose last worker has left or fallen silent, and says that nobody serves it', async () => {
-    await worker('a').beat([IRIS], now);
-    await worker('b').beat([ROSES], now);
+    await worker('a').beat(serving(IRIS), now);
+    await worker('b').beat(serving(ROSES), now);
     await worker('a').leave();
     // What silence comes to: the key of its own has gone, the index still remembers it.
     expect(await redis.redis.pttl(keys.worker('b'))).toBeLessThanOrEqual(HEARTBEAT_TTL_MS);
@@ -71,13 +73,13 @@ describe('the catalogue', () => {
   });
 
   it('passes over a descriptor that it cannot read', async () => {
-    await worker('a').beat([IRIS, ROSES], now);
+    await worker('a').beat(serving(IRIS, ROSES), now);
     await redis.redis.set(keys.model('roses@1'), '{"from":"the future"}');
     expect((await catalog.list()).map(({ model }) => model.name)).toEqual(['iris']);
   });
 
   it('has a lifetime on every key', async () => {
-    await worker('a').beat([IRIS], now);
+    await worker('a').beat(serving(IRIS), now);
     const all = await redis.keysUnder(keys.prefix);
     expect(all.length).toBe(4);
     for (const key of all) expect(await redis.redis.pttl(key), key).toBeGreaterThan(0);

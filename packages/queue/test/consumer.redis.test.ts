@@ -39,6 +39,7 @@ function consume(decide: (run: ChunkRun) => Promise<RunOutcome>, concurrency = 1
   const consumer = new Consumer({
     redis: connection,
     keys,
+    pool: 'default',
     concurrency,
     lockMs: 1_000,
     run: (run) => {
@@ -59,14 +60,14 @@ function consume(decide: (run: ChunkRun) => Promise<RunOutcome>, concurrency = 1
 
 async function untilEmpty(): Promise<void> {
   for (;;) {
-    const { waiting, active, delayed } = await producer.depth();
+    const { waiting, active, delayed } = await producer.depth('default');
     if (waiting + active + delayed === 0) return;
   }
 }
 
 it('runs the first chunk of every task before the second of any', async () => {
   for (const task of ['large', 'small']) {
-    for (let chunk = 0; chunk < (task === 'large' ? 3 : 1); chunk++) await producer.add({ task, chunk });
+    for (let chunk = 0; chunk < (task === 'large' ? 3 : 1); chunk++) await producer.add('default', { task, chunk });
   }
   const { consumer, seen } = consume(async () => SETTLED);
   consumer.start();
@@ -80,7 +81,7 @@ it('runs the first chunk of every task before the second of any', async () => {
 });
 
 it('leaves no job behind', async () => {
-  for (let chunk = 0; chunk < 5; chunk++) await producer.add({ task: randomUUID(), chunk });
+  for (let chunk = 0; chunk < 5; chunk++) await producer.add('default', { task: randomUUID(), chunk });
   const { consumer } = consume(async () => SETTLED);
   consumer.start();
   await untilEmpty();
@@ -90,12 +91,12 @@ it('leaves no job behind', async () => {
 });
 
 it('adds a chunk once, however often it is asked to', async () => {
-  for (let again = 0; again < 3; again++) await producer.add({ task: 'task', chunk: 0 });
-  expect(await producer.depth()).toEqual({ waiting: 1, active: 0, delayed: 0 });
+  for (let again = 0; again < 3; again++) await producer.add('default', { task: 'task', chunk: 0 });
+  expect(await producer.depth('default')).toEqual({ waiting: 1, active: 0, delayed: 0 });
 });
 
 it('tries a chunk that failed again, and says when it is for the last time', async () => {
-  await producer.add({ task: 'task', chunk: 0 });
+  await producer.add('default', { task: 'task', chunk: 0 });
   const { consumer, seen, released } = consume(async (run) =>
     run.isLastAttempt ? SETTLED : { kind: 'retry', reason: 'no luck' },
   );
@@ -106,7 +107,7 @@ it('tries a chunk that failed again, and says when it is for the last time', asy
 });
 
 it('offers a chunk that was handed back again, without counting an attempt', async () => {
-  await producer.add({ task: 'task', chunk: 0 });
+  await producer.add('default', { task: 'task', chunk: 0 });
   const handBacks = ATTEMPTS + 2;
   let runs = 0;
   const { consumer, seen } = consume(async () =>
@@ -118,7 +119,7 @@ it('offers a chunk that was handed back again, without counting an attempt', asy
 });
 
 it('lets a run finish when it is stopped', async () => {
-  await producer.add({ task: 'task', chunk: 0 });
+  await producer.add('default', { task: 'task', chunk: 0 });
   let finish = (_: RunOutcome) => {};
   const { consumer, runs, released } = consume(
     () =>
@@ -133,19 +134,19 @@ it('lets a run finish when it is stopped', async () => {
   finish(SETTLED);
   await stopped;
   expect(released).toEqual([]);
-  expect(await producer.depth()).toEqual({ waiting: 0, active: 0, delayed: 0 });
+  expect(await producer.depth('default')).toEqual({ waiting: 0, active: 0, delayed: 0 });
 });
 
 it('hands back what does not finish in time, for another worker to take', async () => {
-  await producer.add({ task: 'task', chunk: 0 });
-  await producer.add({ task: 'task', chunk: 1 });
+  await producer.add('default', { task: 'task', chunk: 0 });
+  await producer.add('default', { task: 'task', chunk: 1 });
   const stuck = consume(() => new Promise(() => {}));
   const started = once(stuck.runs, 'run');
   stuck.consumer.start();
   await started;
   await stuck.consumer.stop(0);
   expect(stuck.released.map((run) => run.chunk)).toEqual([0]);
-  expect(await producer.depth()).toEqual({ waiting: 1, active: 0, delayed: 1 });
+  expect(await producer.depth('default')).toEqual({ waiting: 1, active: 0, delayed: 1 });
   const other = consume(async () => SETTLED);
   other.consumer.start();
   await untilEmpty();
@@ -156,7 +157,7 @@ it('wakes an idle worker with what another one hands back', async () => {
   const stuck = consume(() => new Promise(() => {}));
   const started = once(stuck.runs, 'run');
   stuck.consumer.start();
-  await producer.add({ task: 'task', chunk: 0 });
+  await producer.add('default', { task: 'task', chunk: 0 });
   await started;
   const idle = consume(async () => SETTLED);
   const woken = once(idle.runs, 'run', { signal: AbortSignal.timeout(2_000) });
@@ -167,7 +168,7 @@ it('wakes an idle worker with what another one hands back', async () => {
 });
 
 it('tells a run that it was handed back', async () => {
-  await producer.add({ task: 'task', chunk: 0 });
+  await producer.add('default', { task: 'task', chunk: 0 });
   const stuck = consume(() => new Promise(() => {}));
   const started = once(stuck.runs, 'run');
   stuck.consumer.start();
@@ -178,7 +179,7 @@ it('tells a run that it was handed back', async () => {
 });
 
 it('hands back even what arrives while it is being stopped', async () => {
-  for (let chunk = 0; chunk < 50; chunk++) await producer.add({ task: 'task', chunk });
+  for (let chunk = 0; chunk < 50; chunk++) await producer.add('default', { task: 'task', chunk });
   let runs = 0;
   let stopped: Promise<void> | undefined;
   const { consumer, released } = consume(async () => {
@@ -192,7 +193,7 @@ it('hands back even what arrives while it is being stopped', async () => {
   });
   consumer.start();
   await closing;
-  const { waiting, active, delayed } = await producer.depth();
+  const { waiting, active, delayed } = await producer.depth('default');
   expect(active).toBe(0);
   expect(waiting + delayed).toBe(49);
   expect(released.length).toBe(delayed);

@@ -17,10 +17,11 @@ const TASK: NewTask = {
   id: 'task-1',
   client: 'alice',
   model: 'iris@1',
+  fingerprint: 'f1',
   format: 'ndjson',
   requestId: 'request-1',
 };
-const SERVED = ['roses@1', 'iris@1'];
+const SERVED = ['roses@1 f1', 'iris@1 f1'];
 const ROWS = 3;
 
 let connection: Redis;
@@ -106,7 +107,7 @@ describe('a task', () => {
 
   it('hands out the bytes and what is needed to read them', async () => {
     const bytes = Buffer.from([0, 255, 10, 13, 34]);
-    await store.create({ ...TASK, format: 'csv', columns: [1, 'id', 0] });
+    await store.create({ ...TASK, format: 'csv', columns: [1, 'id', [2, 0], [2, 1], 0] });
     await store.append(TASK.id, { ...chunk(0), bytes });
     expect(await store.begin(TASK.id, 0, SERVED)).toEqual({
       kind: 'started',
@@ -115,7 +116,8 @@ describe('a task', () => {
         rows: ROWS,
         model: 'iris@1',
         format: 'csv',
-        columns: [1, 'id', 0],
+        columns: [1, 'id', [2, 0], [2, 1], 0],
+        pin: 'iris@1 f1',
         requestId: 'request-1',
         bytes,
       },
@@ -214,7 +216,7 @@ describe('a step that is sent again, because its answer was lost', () => {
 describe('a model that the worker does not serve', () => {
   it('is not started, and its bytes stay where they are', async () => {
     await submitted(1);
-    expect(await store.begin(TASK.id, 0, ['roses@1'])).toEqual({
+    expect(await store.begin(TASK.id, 0, ['roses@1 f'])).toEqual({
       kind: 'unserved',
       chunk: { firstRow: 0, rows: 3, model: 'iris@1', requestId: 'request-1' },
     });

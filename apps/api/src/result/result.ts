@@ -18,8 +18,8 @@ export interface ResultRouteDeps extends ResultDeps {
 }
 
 const ResultQuery = z.object({
-  /** `primary` lists one output per row, `all` gives objects with every output. */
-  outputs: z.enum(['primary', 'all'], 'must be primary or all').default('primary'),
+  /** What the model shows by default, one output per row, or objects with every output. */
+  outputs: z.enum(['default', 'primary', 'all'], 'must be default, primary or all').default('default'),
 });
 
 const FORMATS: Record<string, ResultFormat> = {

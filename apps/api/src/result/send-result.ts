@@ -71,7 +71,7 @@ async function* jsonParts(store: TaskStore, task: Task, outputs: Outputs): Parts
   yield JSON.stringify(taskView(task)).slice(0, -1);
   if (error === undefined) {
     yield ',"predictions":[';
-    if (outputs === 'primary') yield* joined(storedSegment(store, task, 'predictions'));
+    if (outputs === 'default') yield* joined(storedSegment(store, task, 'predictions'));
     else yield* joined(mapRows(store, task, outputs, predictionText));
     yield '],"errors":[';
     if (ledger.invalid + ledger.failed > 0) yield* joined(storedSegment(store, task, 'errors'));
@@ -82,7 +82,7 @@ async function* jsonParts(store: TaskStore, task: Task, outputs: Outputs): Parts
 
 async function* ndjsonParts(store: TaskStore, task: Task, outputs: Outputs): Parts {
   if (task.error !== undefined) yield `${JSON.stringify({ error: task.error })}\n`;
-  if (outputs === 'primary') yield* storedSegment(store, task, 'lines');
+  if (outputs === 'default') yield* storedSegment(store, task, 'lines');
   else for await (const lines of mapRows(store, task, outputs, toLine)) yield lines.join('');
 }
 

@@ -36,7 +36,7 @@ export function submitRoute(deps: SubmitDeps): RequestHandler {
         : await waitForEnd(deps, response, accepted, waitMs).catch(() => undefined);
     const task = ended ?? accepted;
     if (waitMs !== undefined && isTerminal(task.status)) {
-      return sendResult(deps, response, task, 'json', 'primary');
+      return sendResult(deps, response, task, 'json', 'default');
     }
     response.status(202).set('Retry-After', '1');
     sendJson(response, taskView(task, waitingFor(task, submission.entry)));
@@ -54,7 +54,9 @@ async function accept(
   const model = modelKey(entry.model);
   const { splitter, columns } = createSplitter(deps, format, entry);
   const { client, requestId } = response.locals;
-  const upload = new Upload(deps.store, deps.producer, { id, client, model, format, columns, requestId });
+  const { fingerprint, manifest } = entry.model;
+  const record = { id, client, model, fingerprint, format, columns, requestId };
+  const upload = new Upload(deps.store, deps.producer, record, manifest.limits);
   try {
     for await (const piece of bytes) for (const chunk of splitter.push(piece)) await upload.add(chunk);
     for (const chunk of splitter.end()) await upload.add(chunk);

@@ -19,16 +19,23 @@ export class Upload {
     private readonly store: TaskStore,
     private readonly producer: Producer,
     private readonly task: NewTask,
+    private readonly limits: { pool: string; max_rows?: number | undefined },
   ) {}
 
   get rows(): number {
     return this.rowsAdded;
   }
 
-  /** Resolves when the next chunk may come. @throws whatever storing an earlier chunk met */
+  /** Resolves when the next chunk may come. @throws BatchError `too_many_rows`, or whatever storing an earlier chunk met */
   async add(chunk: Chunk): Promise<void> {
     if (chunk.rows === 0) return;
     this.rowsAdded += chunk.rows;
+    const { max_rows: maxRows } = this.limits;
+    if (maxRows !== undefined && this.rowsAdded > maxRows) {
+      throw new BatchError('too_many_rows', `a task of this model may have at most ${maxRows} rows`, {
+        limit_rows: maxRows,
+      });
+    }
     this.chunksAdded++;
     this.created ??= this.store.create(this.task);
     const sent = this.send(chunk, this.created)
@@ -66,7 +73,7 @@ export class Upload {
     } else {
       await this.store.discard(this.task.id);
     }
-    await this.producer.remove(this.task.id, this.chunksAdded);
+    await this.producer.remove(this.limits.pool, this.task.id, this.chunksAdded);
   }
 
   private async send(chunk: Chunk, created: Promise<void>): Promise<void> {
@@ -74,6 +81,6 @@ export class Upload {
     const [, appended] = await Promise.all([created, this.store.append(id, chunk)]);
     if (appended === 'stopped')
       throw new BatchError('internal', 'the task was stopped while it was being received');
-    await this.producer.add({ task: id, chunk: chunk.index });
+    await this.producer.add(this.limits.pool, { task: id, chunk: chunk.index });
   }
 }

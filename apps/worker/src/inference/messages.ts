@@ -1,15 +1,22 @@
 /** What the main thread and the inference threads say to each other. */
+import type { Manifest } from '@millrace/batch/manifest/manifest';
 import type { ChunkResult } from '@millrace/batch/results/encode-chunk';
 import type { ChunkSource } from '@millrace/batch/rows/decode-chunk';
-import type { ModelFiles } from '../models/model-directory.js';
 
-/** Given to every thread when it starts: what it can be asked to run, by `name@version`. */
-export interface ThreadData {
-  models: Record<string, ModelFiles>;
+/** A proved version, as a thread loads it. */
+export interface LoadableModel {
+  /** Tells this version from all others, and from the same one with other files. */
+  pin: string;
+  /** The path of the ONNX file, and the SHA-256 that it had when it was proved, in hex. */
+  path: string;
+  digest: string;
+  manifest: Manifest;
+  /** Predicted once at load, so that the first chunk finds the session warm. */
+  example: unknown;
 }
 
 export interface PredictRequest {
-  model: string;
+  pin: string;
   source: ChunkSource;
 }
 
@@ -19,11 +26,8 @@ export interface PredictReply {
   seconds: { decode: number; infer: number; encode: number };
 }
 
-export interface ProveRequest {
-  model: string;
-}
+export type ThreadRequest =
+  | { kind: 'load'; model: LoadableModel }
+  | { kind: 'predict'; request: PredictRequest };
 
-export interface ProveReply {
-  /** Of inference alone, at the manifest's micro-batch. */
-  secondsPerRow: number;
-}
+export type ThreadReply = { ok: true; value?: PredictReply } | { ok: false; message: string };

@@ -1,8 +1,17 @@
-/** The one door to ONNX Runtime: a session that is checked against its manifest and run in micro-batches. */
-import type { Manifest, Output } from '@millrace/batch/manifest';
-import { type Column, type ColumnData, emptyColumn } from '@millrace/batch/results/column';
+/** The one door to ONNX Runtime: opens a graph, says what it takes and gives, and runs rows through it in micro-batches. */
+import {
+  ELEMENT_TYPE_NAMES,
+  isElementType,
+  type NumberArray,
+  type TensorData,
+} from '@millrace/batch/manifest/element-types';
+import type { Graph, GraphValue } from '@millrace/batch/manifest/graph';
+import type { Manifest } from '@millrace/batch/manifest/manifest';
+import { type Column, ColumnBuilder } from '@millrace/batch/results/column';
 import type { DecodedChunk } from '@millrace/batch/rows/decode-chunk';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { InputRows } from '@millrace/batch/rows/input-rows';
+import { env, InferenceSession, Tensor } from 'onnxruntime-node';
+import { sameShapes, type Take, takeRows } from './micro-batch.js';
 
 /** One thread per session: parallel sessions outrun a parallel session. */
 const SESSION_OPTIONS: InferenceSession.SessionOptions = {
@@ -14,101 +23,124 @@ const SESSION_OPTIONS: InferenceSession.SessionOptions = {
   logSeverityLevel: 4,
 };
 
-export class OnnxSession {
-  private constructor(
-    private readonly session: InferenceSession,
-    private readonly manifest: Manifest,
-  ) {}
+export interface RunOutput {
+  name: string;
+  data: TensorData;
+  /** Without the batch dimension. */
+  rowShape: readonly number[];
+}
 
-  /** @throws Error when ONNX Runtime refuses the file, or the graph and the manifest disagree */
-  static async open(path: string, manifest: Manifest): Promise<OnnxSession> {
-    const session = await InferenceSession.create(path, SESSION_OPTIONS);
-    const problems = graphProblems(session, manifest);
-    if (problems.length > 0) {
-      await session.release();
-      throw new Error(`model.json and model.onnx disagree: ${problems.join('; ')}`);
+/** A graph whose output is no answer per row, which makes it unfit for batches whatever the row. */
+export class NotPerRowError extends Error {}
+
+export class OnnxSession {
+  readonly graph: Graph;
+
+  private constructor(private readonly session: InferenceSession) {
+    this.graph = {
+      inputs: session.inputMetadata.map(valueOf),
+      outputs: session.outputMetadata.map(valueOf),
+    };
+  }
+
+  /** @throws Error when ONNX Runtime refuses the file */
+  static async open(path: string): Promise<OnnxSession> {
+    try {
+      return new OnnxSession(await InferenceSession.create(path, SESSION_OPTIONS));
+    } catch (cause) {
+      throw new Error(refusal((cause as Error).message), { cause });
     }
-    return new OnnxSession(session, manifest);
   }
 
   /**
    * Predicts the rows that were decoded. Blocks the thread.
-   * @returns one column per output of the manifest, each over all rows of the chunk, zero where a row was not decoded
+   * @returns one column per output of the manifest, each over all rows of the chunk
+   * @throws Error when the graph fails on a micro-batch, or gives other than one answer per row
    */
-  async predict({ tensor, valid, rows }: DecodedChunk): Promise<Column[]> {
-    const { input, outputs, features, micro_batch: microBatch } = this.manifest;
-    const columns = outputs.map((output) => emptyColumn(output, rows));
-    const names = outputs.map((output) => output.name);
-    for (let start = 0; start < valid.length; start += microBatch) {
-      const batch = Math.min(microBatch, valid.length - start);
-      const values = tensor.subarray(start * features.length, (start + batch) * features.length);
-      const feeds = { [input.name]: new Tensor('float32', values, [batch, features.length]) };
-      const results = await this.session.run(feeds, names);
-      for (const column of columns) {
-        const result = results[column.name] as Tensor;
-        scatter(result.data as ColumnData, column, valid.subarray(start, start + batch));
-        result.dispose();
+  async predict(manifest: Manifest, { inputs, valid, rows }: DecodedChunk): Promise<Column[]> {
+    const microBatch = manifest.limits.micro_batch;
+    const builders = manifest.outputs.map((output) => new ColumnBuilder(output, rows));
+    for (const group of sameShapes(inputs, valid.length)) {
+      for (let start = 0; start < group.length; start += microBatch) {
+        const taken = group.subarray(start, start + microBatch);
+        const results = await this.run(manifest, inputs, taken);
+        const places = taken.map((row) => valid[row] as number);
+        builders.forEach((builder, at) => {
+          const { data, rowShape } = results[at] as RunOutput;
+          builder.add(places, data, rowShape);
+        });
       }
     }
-    return columns;
+    return builders.map((builder) => builder.finish());
+  }
+
+  /**
+   * Runs one micro-batch.
+   * @param taken rows of the inputs, of one shape; a graph with a fixed batch gets the last one repeated to fill it
+   * @returns the outputs of the manifest, in its order
+   */
+  async run(manifest: Manifest, inputs: readonly InputRows[], taken: Uint32Array): Promise<RunOutput[]> {
+    const size = manifest.limits.fixed_batch ?? taken.length;
+    const feeds = manifest.inputs.map(({ name }, at): [string, Tensor] => [
+      name,
+      tensorOf(takeRows(inputs[at] as InputRows, taken, size)),
+    ]);
+    const names = manifest.outputs.map((output) => output.name);
+    const results = await this.session.run(Object.fromEntries(feeds), names);
+    return names.map((name) => {
+      const result = results[name] as Tensor;
+      const output = { name, data: dataOf(result), rowShape: rowShapeOf(name, result, size) };
+      result.dispose();
+      return output;
+    });
+  }
+
+  async release(): Promise<void> {
+    await this.session.release();
   }
 }
 
-/** Copies the values of a micro-batch to the places of its rows. */
-function scatter(values: ColumnData, { name, data, width = 1 }: Column, places: Uint32Array): void {
-  if (values.length !== places.length * width) {
-    throw new Error(`output "${name}" has ${values.length} values for ${places.length} rows of ${width}`);
+function valueOf(value: InferenceSession.ValueMetadata): GraphValue {
+  if (!value.isTensor) return { name: value.name, type: undefined, what: 'a sequence or a map, not a tensor' };
+  const { name, type, shape } = value;
+  if (!isElementType(type)) {
+    const known = ELEMENT_TYPE_NAMES.join(', ');
+    return { name, type: undefined, what: `a tensor of ${type}; those served are ${known}` };
   }
-  const first = places[0] as number;
-  const isContiguous = (places.at(-1) as number) - first === places.length - 1;
-  // The kinds of both arrays agree: graphProblems has compared their types.
-  const target = data as Float32Array;
-  const source = values as Float32Array;
-  if (isContiguous) {
-    target.set(source, first * width);
-    return;
-  }
-  places.forEach((place, at) => {
-    target.set(source.subarray(at * width, (at + 1) * width), place * width);
-  });
+  return { name, type, shape: shape.map((size) => (typeof size === 'number' && size >= 0 ? size : null)) };
 }
 
-function graphProblems(session: InferenceSession, manifest: Manifest): string[] {
-  const problems: string[] = [];
-  const [input, ...others] = session.inputMetadata;
-  if (others.length > 0 || input?.name !== manifest.input.name) {
-    const names = session.inputMetadata.map((each) => each.name).join(', ');
-    problems.push(`the graph's inputs are ${names}, the manifest's is ${manifest.input.name}`);
-  } else {
-    problems.push(...tensorProblems(input, 'float32', manifest.features.length));
-  }
-  for (const output of manifest.outputs) {
-    const found = session.outputMetadata.find((each) => each.name === output.name);
-    if (found === undefined) problems.push(`the graph has no output ${output.name}`);
-    else problems.push(...tensorProblems(found, output.type, output.width));
-  }
-  return problems;
+function tensorOf({ type, data, shape }: Take): Tensor {
+  return new Tensor(type as 'float32', data as Float32Array, shape);
 }
 
-/** Compares with a tensor of shape `[any, width]`, or `[any]` without a width. */
-function tensorProblems(
-  value: InferenceSession.ValueMetadata,
-  type: Output['type'],
-  width: number | undefined,
-): string[] {
-  if (!value.isTensor) return [`${value.name} is no tensor (for scikit-learn, export with zipmap=False)`];
-  const problems: string[] = [];
-  if (value.type !== type) problems.push(`${value.name} is ${value.type}, not ${type}`);
-  const [batch, ...inner] = value.shape;
-  if (typeof batch === 'number' && batch !== -1)
-    problems.push(`${value.name} has a fixed batch dimension of ${batch}`);
-  const expected = width === undefined ? [] : [width];
-  const fitsInner =
-    inner.length === expected.length &&
-    inner.every((size, at) => typeof size === 'string' || size === -1 || size === expected[at]);
-  if (!fitsInner)
-    problems.push(
-      `${value.name} has the shape [${value.shape.join(', ')}], not [rows${expected.map((size) => `, ${size}`)}]`,
-    );
-  return problems;
+/** Half-precision numbers come in an array of their own where Node has one; they are kept as bits. */
+function dataOf({ type, data }: Tensor): TensorData {
+  if (type !== 'float16' || data instanceof Uint16Array) return data as TensorData;
+  const { buffer, byteOffset, length } = data as unknown as NumberArray;
+  return new Uint16Array(buffer as ArrayBuffer, byteOffset, length);
+}
+
+/** The shape of one row of a result. */
+function rowShapeOf(name: string, { dims }: Tensor, rows: number): readonly number[] {
+  if (dims.length > 0 && dims[0] === rows) return dims.slice(1);
+  const shape = dims.length === 0 ? 'a single value' : `[${dims.join(', ')}]`;
+  throw new NotPerRowError(
+    `output "${name}" is ${shape} for ${rows} rows: it does not hold one answer per row; leave it out of "outputs" in model.json, or export the model with one answer per row`,
+  );
+}
+
+/** What ONNX Runtime says, without the places in its own code and on our disk. */
+function refusal(message: string): string {
+  const opset = /Opset (\d+) is under development.*domain (\S+) is till opset (\d+)/s.exec(message);
+  if (opset !== null) {
+    const [, asked, domain, known] = opset;
+    return `the graph asks for opset ${asked} of ${domain}, ONNX Runtime ${env.versions.node} knows them up to ${known}; export it with a lower target_opset`;
+  }
+  const plain = message
+    .replace(/^Load model from .*? failed:/s, '')
+    .replace(/\S*\.(?:cc|h):\d+ (?:.*\) )?/g, '')
+    .replace(/"\/[^"]*\/([^"/]+)"/g, '"$1"')
+    .trim();
+  return `ONNX Runtime ${env.versions.node} refuses the graph: ${plain}`;
 }

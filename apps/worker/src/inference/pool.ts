@@ -1,40 +1,149 @@
-/** The main thread's side of the inference threads. */
-import { modelKey } from '@millrace/batch/model';
-import { Piscina } from 'piscina';
-import type { ModelFiles } from '../models/model-directory.js';
-import type { PredictReply, PredictRequest, ProveReply, ProveRequest, ThreadData } from './messages.js';
+/**
+ * The inference threads of a worker. Each runs one request at a time and keeps the sessions that it has loaded. A thread
+ * whose sessions are to go is replaced by a fresh one, for only the end of a thread gives all of their memory back.
+ */
+import { InferenceThread } from './inference-thread.js';
+import type { LoadableModel, PredictReply, PredictRequest } from './messages.js';
+
+interface Waiting {
+  take(thread: InferenceThread): void;
+  giveUp(error: Error): void;
+}
 
 export class InferencePool {
-  private readonly threads: Piscina;
+  private readonly threads = new Set<InferenceThread>();
+  private readonly idle: InferenceThread[] = [];
+  /** Who waits for any thread, the longest first. */
+  private readonly waiting: Waiting[] = [];
+  /** Who waits for one thread; they go before all others. */
+  private readonly claims = new Map<InferenceThread, () => void>();
+  private readonly models = new Map<string, LoadableModel>();
+  private isStopped = false;
 
-  constructor(models: readonly ModelFiles[], size: number) {
-    const workerData: ThreadData = {
-      models: Object.fromEntries(models.map((files) => [modelKey(files), files])),
-    };
+  constructor(private readonly size: number) {
     // ONNX Runtime reports its use to its makers unless told not to. It asks the process's environment, of which a
     // thread's is only a copy, so this must be said here and before the first thread.
     process.env.ORT_DISABLE_TELEMETRY ??= '1';
-    this.threads = new Piscina({
-      filename: new URL('./thread.js', import.meta.url).href,
-      minThreads: size,
-      maxThreads: size,
-      recordTiming: false,
-      workerData,
-    });
+    for (let index = 0; index < size; index++) this.release(this.startThread());
   }
 
-  /** @throws Error that says why the version must not be served */
-  async prove(request: ProveRequest): Promise<ProveReply> {
-    return this.threads.run(request, { name: 'prove' });
+  /** Loads a proved version into every thread, one after the other, while the others go on predicting. */
+  async load(model: LoadableModel): Promise<void> {
+    this.models.set(model.pin, model);
+    for (const thread of [...this.threads]) {
+      await this.claim(thread);
+      try {
+        await ensureLoaded(thread, model);
+      } finally {
+        this.release(thread);
+      }
+    }
   }
 
-  /** Moves the chunk's bytes to a thread; they are gone from this one afterwards. */
+  /** When a version was last predicted with, in milliseconds since the epoch; 0 when no thread has it. */
+  lastUsed(pin: string): number {
+    return Math.max(0, ...[...this.threads].map((thread) => thread.lastUsed.get(pin) ?? 0));
+  }
+
+  /** The version will not be predicted with any more. Its sessions stay until `releaseUnused`. */
+  forget(pin: string): void {
+    this.models.delete(pin);
+  }
+
+  /**
+   * Predicts a chunk with a version that `load` was called for.
+   * @throws Error when the model fails on the chunk, or its thread ends
+   */
   async predict(request: PredictRequest): Promise<PredictReply> {
-    const transferList = [request.source.bytes.buffer as ArrayBuffer];
-    return this.threads.run(request, { name: 'predict', transferList });
+    const model = this.models.get(request.pin);
+    if (model === undefined) throw new Error(`this worker has no model ${request.pin}`);
+    const thread = await this.acquire(request.pin);
+    try {
+      await ensureLoaded(thread, model);
+      return await thread.predict(request);
+    } finally {
+      this.release(thread);
+    }
+  }
+
+  /**
+   * Replaces every thread that holds a session of a forgotten version, or one not used since `before` (milliseconds since
+   * the epoch), by a fresh one with the others.
+   */
+  async releaseUnused(before: number): Promise<void> {
+    for (const thread of [...this.threads]) {
+      const isUsed = ([pin, lastUsed]: [string, number]) => this.models.has(pin) && lastUsed >= before;
+      const kept = [...thread.lastUsed].filter(isUsed);
+      if (kept.length === thread.lastUsed.size) continue;
+      await this.claim(thread);
+      const fresh = this.startThread();
+      for (const [pin, lastUsed] of kept) {
+        const model = this.models.get(pin);
+        if (model === undefined) continue;
+        // A file that has gone since is kept from the fresh thread; whoever asks for it is told.
+        await fresh.load(model).then(
+          () => fresh.lastUsed.set(pin, lastUsed),
+          () => {},
+        );
+      }
+      this.threads.delete(thread);
+      await thread.stop();
+      this.release(this.threads.has(fresh) ? fresh : this.startThread());
+    }
   }
 
   async stop(): Promise<void> {
-    await this.threads.destroy();
+    this.isStopped = true;
+    for (const each of this.waiting.splice(0)) each.giveUp(new Error('the worker stops'));
+    await Promise.all([...this.threads].map((thread) => thread.stop()));
   }
+
+  private startThread(): InferenceThread {
+    const thread = new InferenceThread((ended) => this.onEnd(ended));
+    this.threads.add(thread);
+    return thread;
+  }
+
+  /** A thread that ended by itself is replaced; its request has failed already. */
+  private onEnd(thread: InferenceThread): void {
+    const wasOurs = this.threads.delete(thread);
+    const at = this.idle.indexOf(thread);
+    if (at !== -1) this.idle.splice(at, 1);
+    this.claims.get(thread)?.();
+    this.claims.delete(thread);
+    if (wasOurs && !this.isStopped && this.threads.size < this.size) this.release(this.startThread());
+  }
+
+  /** A free thread, one that has the model loaded if there is one. */
+  private acquire(pin: string): Promise<InferenceThread> {
+    const at = this.idle.findIndex((each) => each.lastUsed.has(pin));
+    const [thread] = this.idle.splice(Math.max(0, at), 1);
+    if (thread !== undefined) return Promise.resolve(thread);
+    return new Promise((take, giveUp) => this.waiting.push({ take, giveUp }));
+  }
+
+  /** Takes this very thread out of service as soon as it is free. Only `load` and `releaseUnused` claim, one at a time. */
+  private claim(thread: InferenceThread): Promise<void> {
+    const at = this.idle.indexOf(thread);
+    if (at === -1 && this.threads.has(thread)) {
+      return new Promise((taken) => this.claims.set(thread, taken));
+    }
+    if (at !== -1) this.idle.splice(at, 1);
+    return Promise.resolve();
+  }
+
+  /** Gives a thread to whoever claims it, or waits longest for any. */
+  private release(thread: InferenceThread): void {
+    const claimed = this.claims.get(thread);
+    this.claims.delete(thread);
+    if (claimed !== undefined) return claimed();
+    if (!this.threads.has(thread)) return;
+    const next = this.waiting.shift();
+    if (next === undefined) this.idle.push(thread);
+    else next.take(thread);
+  }
+}
+
+async function ensureLoaded(thread: InferenceThread, model: LoadableModel): Promise<void> {
+  if (!thread.lastUsed.has(model.pin)) await thread.load(model);
 }

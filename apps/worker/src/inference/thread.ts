@@ -1,61 +1,72 @@
-/** An inference thread is responsible for all computing on a chunk: decode, validate, predict, encode. */
+/** An inference thread is responsible for all computing on a chunk: decode, validate, predict, encode. One request at a time. */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { type MessagePort, parentPort } from 'node:worker_threads';
+import type { Manifest } from '@millrace/batch/manifest/manifest';
 import { encodeChunk } from '@millrace/batch/results/encode-chunk';
 import { decodeChunk } from '@millrace/batch/rows/decode-chunk';
-import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
-import { type LoadedModel, loadModel } from './loaded-model.js';
-import type { PredictReply, PredictRequest, ProveReply, ProveRequest, ThreadData } from './messages.js';
-import { proveSamples, timeInference } from './prove.js';
+import { RowReader } from '@millrace/batch/rows/row-reader';
+import type { LoadableModel, PredictReply, PredictRequest, ThreadReply, ThreadRequest } from './messages.js';
+import { OnnxSession } from './onnx-session.js';
+import { decodeRows } from './prove.js';
 
-const { models } = workerData as ThreadData;
-const loaded = new Map<string, Promise<LoadedModel>>();
-
-/** Loads a version into this thread and runs its samples. @throws Error that says why it must not be served */
-export async function prove({ model }: ProveRequest): Promise<ProveReply> {
-  const version = await load(model);
-  await proveSamples(version);
-  return { secondsPerRow: await timeInference(version) };
+interface LoadedModel {
+  manifest: Manifest;
+  reader: RowReader;
+  session: OnnxSession;
 }
 
-/** Decodes, predicts and encodes a chunk. @throws Error when the model itself fails on it */
-export async function predict({ model, source }: PredictRequest): Promise<unknown> {
-  const { files, reader, session } = await load(model);
-  const { outputs, primary } = files.manifest;
+const loaded = new Map<string, LoadedModel>();
+const port = parentPort as MessagePort;
+
+port.on('message', async (request: ThreadRequest) => {
+  try {
+    if (request.kind === 'load') {
+      await load(request.model);
+      send({ ok: true });
+    } else {
+      const value = await predict(request.request);
+      // Moves the result's bytes to the main thread instead of copying them.
+      const buffers = new Set(Object.values(value.result.segments).map((bytes) => bytes.buffer as ArrayBuffer));
+      send({ ok: true, value }, [...buffers]);
+    }
+  } catch (error) {
+    send({ ok: false, message: error instanceof Error ? error.message : String(error) });
+  }
+});
+
+function send(reply: ThreadReply, transferList: ArrayBuffer[] = []): void {
+  port.postMessage(reply, transferList);
+}
+
+async function load({ pin, path, digest, manifest, example }: LoadableModel): Promise<void> {
+  const found = createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');
+  if (found !== digest) throw new Error('the file is no longer the one that was proved');
+  const session = await OnnxSession.open(path);
+  const reader = new RowReader(manifest);
+  // A model without an example that it takes has none to be warmed up with.
+  await session.predict(manifest, decodeRows([example], reader)).catch(() => {});
+  loaded.set(pin, { manifest, reader, session });
+}
+
+/** @throws Error when the model itself fails on the chunk */
+async function predict({ pin, source }: PredictRequest): Promise<PredictReply> {
+  const { manifest, reader, session } = loaded.get(pin) as LoadedModel;
   const startedAt = performance.now();
   const decoded = decodeChunk(source, reader);
   const decodedAt = performance.now();
-  const columns = await session.predict(decoded);
+  const columns = await session.predict(manifest, decoded);
   const inferredAt = performance.now();
-  const result = encodeChunk({
-    ...decoded,
-    firstRow: source.firstRow,
-    columns,
-    primary: outputs.findIndex((output) => output.name === primary),
-  });
+  const result = encodeChunk({ ...decoded, firstRow: source.firstRow, columns, shown: manifest });
   const encodedAt = performance.now();
-  return transferred({
+  return {
     result,
     seconds: {
       decode: (decodedAt - startedAt) / 1000,
       infer: (inferredAt - decodedAt) / 1000,
       encode: (encodedAt - inferredAt) / 1000,
     },
-  });
-}
-
-function load(key: string): Promise<LoadedModel> {
-  const known = loaded.get(key);
-  if (known !== undefined) return known;
-  const files = models[key];
-  if (files === undefined) throw new Error(`this worker has no model ${key}`);
-  const loading = loadModel(files);
-  loaded.set(key, loading);
-  // A load that failed is tried again with the next chunk.
-  loading.catch(() => loaded.delete(key));
-  return loading;
-}
-
-/** Moves the result's bytes to the main thread instead of copying them. */
-function transferred(reply: PredictReply): unknown {
-  const buffers = new Set(Object.values(reply.result.segments).map((bytes) => bytes.buffer));
-  return move({ [transferableSymbol]: [...buffers], [valueSymbol]: reply } as Parameters<typeof move>[0]);
+  };
 }

@@ -1,86 +1,111 @@
-/** Reads `models/<name>/<version>/`: the files of every version, before any of them is opened by ONNX Runtime. */
-import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+/**
+ * Finds the versions in a model directory: `<name>/<version>/` with an ONNX file, its model.json and samples.json where
+ * there are, and a bare `<name>.onnx`, which is version 1. Only looks; `version-files.ts` reads.
+ */
+import type { Stats } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Manifest, Samples } from '@millrace/batch/manifest';
-import { MODEL_NAME, MODEL_VERSION } from '@millrace/batch/model';
-import { z } from 'zod';
+import { MODEL_NAME, MODEL_VERSION, type Refusal } from '@millrace/batch/model';
 
-/** A version whose files hold together. */
-export interface ModelFiles {
+export interface FoundVersion {
   name: string;
   version: number;
-  manifest: Manifest;
-  samples?: Samples;
-  /** SHA-256 of model.onnx, in hex. */
-  digest: string;
-  /** The path of model.onnx. */
+  /** The ONNX file. */
   path: string;
+  /** The folder of the version; absent for a bare file. */
+  folder?: string;
+  /** Changes with every change of its files. */
+  signature: string;
+}
+
+export interface FoundAliases {
+  name: string;
+  path: string;
+  /** When the file was last written, in milliseconds since the epoch. */
+  writtenAt: number;
 }
 
 export interface ModelDirectory {
-  versions: ModelFiles[];
-  /** Versions that are not served, by `name/version`, each with the reason. */
-  refused: { version: string; reason: string }[];
+  versions: FoundVersion[];
+  aliases: FoundAliases[];
+  refused: Refusal[];
 }
 
-export async function readModelDirectory(directory: string): Promise<ModelDirectory> {
-  const found: ModelDirectory = { versions: [], refused: [] };
-  for (const name of await foldersIn(directory)) {
-    for (const version of await foldersIn(join(directory, name))) {
-      try {
-        found.versions.push(await readVersion(join(directory, name, version), name, version));
-      } catch (error) {
-        found.refused.push({ version: `${name}/${version}`, reason: (error as Error).message });
-      }
-    }
+/** @throws Error when the directory cannot be read */
+export async function scanModelDirectory(directory: string): Promise<ModelDirectory> {
+  const found: ModelDirectory = { versions: [], aliases: [], refused: [] };
+  const entries = await entriesOf(directory).catch((cause) => {
+    throw new Error(`the model directory ${directory} cannot be read (${cause.code})`, { cause });
+  });
+  for (const entry of entries) {
+    if (entry.stats.isDirectory()) await scanModel(entry, found);
+    else if (entry.name.endsWith('.onnx')) addBareFile(entry, found);
   }
   return found;
 }
 
-async function readVersion(folder: string, name: string, version: string): Promise<ModelFiles> {
-  if (!MODEL_NAME.test(name)) throw new Error(`a model's name must match ${MODEL_NAME.source}`);
-  if (!MODEL_VERSION.test(version)) throw new Error('a version folder is named by a whole number from 1');
-  const path = join(folder, 'model.onnx');
-  const model = await readFile(path).catch(() => {
-    throw new Error('there is no model.onnx');
-  });
-  const manifest = await readJson(join(folder, 'model.json'), Manifest);
-  if (manifest === undefined) throw new Error('there is no model.json');
-  const samples = await readJson(join(folder, 'samples.json'), Samples);
-  const digest = createHash('sha256').update(model).digest('hex');
-  const files = { name, version: Number(version), manifest, digest, path };
-  return samples === undefined ? files : { ...files, samples };
+interface Entry {
+  name: string;
+  path: string;
+  stats: Stats;
 }
 
-/** Undefined when there is no such file. */
-async function readJson<Schema extends z.ZodType>(
-  path: string,
-  schema: Schema,
-): Promise<z.infer<Schema> | undefined> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-  const file = path.slice(path.lastIndexOf('/') + 1);
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch (error) {
-    const reason = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
-    throw new Error(`${file} does not hold: ${reason}`);
+/** What a folder holds, links followed. Hidden entries and Python's caches are none of ours. */
+async function entriesOf(folder: string): Promise<Entry[]> {
+  const names = (await readdir(folder)).filter((name) => !/^[._]/.test(name)).sort();
+  const entries = names.map(async (name): Promise<Entry | undefined> => {
+    const path = join(folder, name);
+    // Gone since, or a link to nothing.
+    const stats = await stat(path).catch(() => undefined);
+    return stats && { name, path, stats };
+  });
+  return (await Promise.all(entries)).filter((entry) => entry !== undefined);
+}
+
+async function scanModel({ name, path }: Entry, found: ModelDirectory): Promise<void> {
+  const entries = await entriesOf(path);
+  const folders = entries.filter(({ stats }) => stats.isDirectory());
+  for (const folder of folders) await scanVersion(name, folder, found);
+  const aliases = entries.find((entry) => entry.name === 'aliases.json');
+  if (aliases !== undefined) found.aliases.push({ name, path: aliases.path, writtenAt: aliases.stats.mtimeMs });
+  const stray = entries.find((entry) => entry.stats.isFile() && entry.name.endsWith('.onnx'));
+  if (stray !== undefined) {
+    const reason = `${stray.name} lies beside the versions; put it into a folder named by its version, as ${name}/1/`;
+    found.refused.push({ name, version: '', reason });
   }
 }
 
-/** Folders only: scripts and notes may lie beside them. Hidden ones and Python's caches are none of ours. */
-async function foldersIn(directory: string): Promise<string[]> {
-  const entries = await readdir(directory, { withFileTypes: true }).catch((cause) => {
-    throw new Error(`the model directory ${directory} cannot be read (${cause.code})`, { cause });
-  });
-  return entries
-    .filter((entry) => entry.isDirectory() && !/^[._]/.test(entry.name))
-    .map((entry) => entry.name)
-    .sort();
+async function scanVersion(name: string, folder: Entry, found: ModelDirectory): Promise<void> {
+  const version = folder.name;
+  const files = await entriesOf(folder.path);
+  const models = files.filter((file) => file.stats.isFile() && file.name.endsWith('.onnx'));
+  const refuse = (reason: string) => void found.refused.push({ name, version, reason });
+  // Notebooks and data may lie beside the versions.
+  const isMeant = models.length > 0 || files.some((file) => file.name === 'model.json');
+  if (!MODEL_VERSION.test(version)) {
+    if (isMeant) refuse('a version folder is named by a whole number from 1');
+    return;
+  }
+  if (!MODEL_NAME.test(name)) return refuse(`a model's name must match ${MODEL_NAME.source}`);
+  const model = models.find((file) => file.name === 'model.onnx') ?? models[0];
+  if (model === undefined) return refuse('there is no model.onnx');
+  if (model.name !== 'model.onnx' && models.length > 1) {
+    return refuse(`there are ${models.length} ONNX files and none is named model.onnx`);
+  }
+  const signature = files.map(signatureOf).join(' ');
+  found.versions.push({ name, version: Number(version), path: model.path, folder: folder.path, signature });
+}
+
+function addBareFile(file: Entry, found: ModelDirectory): void {
+  const name = file.name.slice(0, -'.onnx'.length);
+  const refuse = (reason: string) => void found.refused.push({ name, version: '1', reason });
+  if (!MODEL_NAME.test(name)) return refuse(`a model's name must match ${MODEL_NAME.source}`);
+  if (found.versions.some((each) => each.name === name && each.version === 1)) {
+    return refuse(`both ${name}/1/ and ${file.name} are version 1; give the file a folder of its own, as ${name}/2/`);
+  }
+  found.versions.push({ name, version: 1, path: file.path, signature: signatureOf(file) });
+}
+
+function signatureOf({ name, stats }: Entry): string {
+  return `${name}:${stats.ino}:${stats.size}:${stats.mtimeMs}`;
 }

@@ -1,80 +1,149 @@
-/** The manifest: what a row of a model must look like, and what a prediction looks like. It is data; no model needs code. */
+/**
+ * The manifest: what a row of a model must look like, and what a prediction looks like. It is data; no model needs code.
+ * `ManifestFile` is what model.json may hold: everything that the graph says by itself can be left out. `Manifest` is the
+ * same with nothing left out; `complete.ts` makes the one from the other.
+ */
 import { z } from 'zod';
+import { ELEMENT_TYPE_NAMES } from './element-types.js';
+import { Feature, NAME } from './feature.js';
+import { strict } from './strict.js';
 
-const NAME = z.string().min(1).max(200);
+const TEXT = z.string().max(2000);
+const ELEMENT_TYPE = z.enum(ELEMENT_TYPE_NAMES).describe('The element type of the tensor.');
+const SHAPE = z
+  .array(z.int().min(0).nullable())
+  .max(8)
+  .describe('The sizes of one row, without the batch dimension; null where any size goes.');
 
-/** One column of the packed input tensor, in order. Bounds are inclusive. */
-const Feature = z.strictObject({
-  name: NAME,
-  /** `float` takes any finite number that fits float32; `int` takes whole numbers that float32 holds exactly. */
-  type: z.enum(['float', 'int']),
-  min: z.number().optional(),
-  max: z.number().optional(),
-  unit: z.string().max(50).optional(),
-  description: z.string().max(2000).optional(),
-});
+const INPUT = {
+  name: NAME.describe('The name of the input tensor in the graph.'),
+  type: ELEMENT_TYPE,
+  shape: SHAPE,
+  features: z.array(NAME).min(1).describe('The features that are packed into this tensor, in order.'),
+};
 
-export const OUTPUT_TYPES = ['float32', 'float64', 'int32', 'int64'] as const;
+const OUTPUT = {
+  name: NAME.describe('The name of the output tensor in the graph.'),
+  type: ELEMENT_TYPE,
+  shape: SHAPE,
+  description: TEXT.optional(),
+  classes: z
+    .array(z.string())
+    .min(1)
+    .max(100_000)
+    .optional()
+    .describe(
+      'Names of classes. A whole number is printed as the name at its position, a vector as an object by name.',
+    ),
+  top_k: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('Print only the k highest values of a vector, as a list of {"class", "score"}, highest first.'),
+  decimals: z.int().min(0).max(15).optional().describe('Round floats to so many decimals when they are printed.'),
+  int64: z
+    .enum(['auto', 'string', 'number'])
+    .optional()
+    .describe('Print 64-bit integers as numbers, as strings, or (auto) as strings only beyond 2^53 - 1.'),
+  non_finite: z
+    .enum(['error', 'string'])
+    .optional()
+    .describe('What NaN and the infinities are: an error of their row, or the strings "NaN", "Infinity", "-Infinity".'),
+};
 
-/** One output tensor: `[rows]` when `width` is absent, `[rows, width]` otherwise. */
-const Output = z.strictObject({
-  name: NAME,
-  type: z.enum(OUTPUT_TYPES),
-  width: z.int().min(1).max(100_000).optional(),
-  description: z.string().max(2000).optional(),
-});
+export const MICRO_BATCH_MAX = 65_536;
+const LIMITS = {
+  micro_batch: z.int().min(1).max(MICRO_BATCH_MAX).describe('Rows per run of the session.'),
+  fixed_batch: z
+    .int()
+    .min(1)
+    .max(MICRO_BATCH_MAX)
+    .optional()
+    .describe('The batch dimension of a graph that takes just one; it is run in steps of that many rows.'),
+  max_rows: z.int().min(1).optional().describe('The most rows one task may have.'),
+  pool: z
+    .string()
+    .regex(/^[a-z][a-z0-9_-]{0,30}$/, 'must be lower-case letters, digits, - and _')
+    .default('default')
+    .describe('The group of workers that runs this model.'),
+};
 
-export const Manifest = z
-  .strictObject({
-    description: z.string().max(2000).optional(),
-    /** The input tensor, float32, shape `[rows, features.length]`. */
-    input: z.strictObject({ name: NAME }),
-    features: z.array(Feature).min(1).max(10_000),
-    outputs: z.array(Output).min(1).max(100),
-    /** The output that `predictions` lists. */
-    primary: NAME,
-    /** Rows per run of the session. */
-    micro_batch: z.int().min(1).max(65_536).default(1024),
-  })
-  .superRefine((manifest, context) => {
-    for (const list of ['features', 'outputs'] as const) {
-      const duplicate = firstDuplicate(manifest[list].map((each) => each.name));
-      if (duplicate === undefined) continue;
-      context.addIssue({ code: 'custom', path: [list], message: `two ${list} are named "${duplicate}"` });
-    }
-    if (!manifest.outputs.some((output) => output.name === manifest.primary)) {
-      context.addIssue({
-        code: 'custom',
-        path: ['primary'],
-        message: `"${manifest.primary}" is not one of the outputs`,
-      });
-    }
-    manifest.features.forEach((feature, index) => {
-      if (feature.min !== undefined && feature.max !== undefined && feature.min > feature.max) {
-        context.addIssue({ code: 'custom', path: ['features', index], message: 'min is above max' });
-      }
-    });
-  });
-export type Manifest = z.infer<typeof Manifest>;
-export type Feature = z.infer<typeof Feature>;
+const Input = strict(INPUT);
+export type Input = z.infer<typeof Input>;
+const Output = strict(OUTPUT);
 export type Output = z.infer<typeof Output>;
 
-/** Rows with known answers, run when a version is loaded: one that does not reproduce them is not served. */
-export const Samples = z.strictObject({
-  /** The largest difference allowed between an answer and a float output. */
-  tolerance: z.number().min(0).default(1e-5),
-  samples: z
+const DEFAULT_OUTPUTS = z
+  .array(NAME)
+  .min(1)
+  .describe('When given, a prediction is an object with these outputs instead of the primary output alone.');
+
+const FeatureList = z.array(Feature).min(1).max(10_000).superRefine(uniqueNames('features'));
+
+export const ManifestFile = strict({
+  $schema: z.string().optional().describe('The JSON Schema of this file, for editors.'),
+  description: TEXT.optional(),
+  features: FeatureList.optional().describe('The values of a row, in order.'),
+  inputs: z
     .array(
-      z.strictObject({
-        row: z.unknown(),
-        outputs: z.record(z.string(), z.union([z.number(), z.array(z.number())])),
+      strict({
+        name: INPUT.name,
+        type: INPUT.type.optional(),
+        shape: INPUT.shape.optional(),
+        features: INPUT.features.optional(),
       }),
     )
+    .superRefine(uniqueNames('inputs'))
+    .optional()
+    .describe(
+      'Which features feed which input tensor. Left out, a single tensor takes all of them, and of several each takes the feature of its own name.',
+    ),
+  outputs: z
+    .array(strict({ ...OUTPUT, type: OUTPUT.type.optional(), shape: OUTPUT.shape.optional() }))
     .min(1)
-    .max(10_000),
+    .superRefine(uniqueNames('outputs'))
+    .optional()
+    .describe('The outputs that are computed; left out, all of the graph.'),
+  primary: NAME.optional().describe('The output that `predictions` lists; left out, the first.'),
+  default_outputs: DEFAULT_OUTPUTS.optional(),
+  limits: strict({ ...LIMITS, micro_batch: LIMITS.micro_batch.optional() }).optional(),
+}).superRefine((file, context) => {
+  (file.features ?? []).forEach((feature, index) => {
+    for (const message of featureProblems(feature)) {
+      context.addIssue({ code: 'custom', path: ['features', index], message });
+    }
+  });
 });
-export type Samples = z.infer<typeof Samples>;
+export type ManifestFile = z.infer<typeof ManifestFile>;
 
-function firstDuplicate(names: readonly string[]): string | undefined {
-  return names.find((name, index) => names.indexOf(name) !== index);
+export const Manifest = strict({
+  description: TEXT.optional(),
+  features: FeatureList,
+  inputs: z.array(Input).min(1),
+  outputs: z.array(Output).min(1),
+  primary: NAME,
+  default_outputs: DEFAULT_OUTPUTS.optional(),
+  limits: strict(LIMITS),
+});
+export type Manifest = z.infer<typeof Manifest>;
+
+function featureProblems(feature: Feature): string[] {
+  const problems: string[] = [];
+  if ('min' in feature && feature.min !== undefined && feature.max !== undefined && feature.min > feature.max) {
+    problems.push('min is above max');
+  }
+  if (feature.type === 'category' && new Set<unknown>(feature.values).size < feature.values.length) {
+    problems.push('two of its values are the same');
+  }
+  return problems;
+}
+
+function uniqueNames(list: string) {
+  return (entries: readonly { name: string }[], context: z.RefinementCtx): void => {
+    const seen = new Set<string>();
+    for (const { name } of entries) {
+      if (seen.has(name)) context.addIssue({ code: 'custom', message: `two ${list} are named "${name}"` });
+      seen.add(name);
+    }
+  };
 }

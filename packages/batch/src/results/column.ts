@@ -1,68 +1,157 @@
-/** Output tensors as columns: one entry per row of the chunk, kept in the bytes ONNX Runtime gave. */
+/** Output tensors as columns: the values of one output for every row of a chunk. */
 import { z } from 'zod';
-import { OUTPUT_TYPES, type Output } from '../manifest.js';
-import { float32Text, int64Text } from './number-text.js';
+import {
+  allocate,
+  copyInto,
+  ELEMENT_TYPE_NAMES,
+  ELEMENT_TYPES,
+  slice,
+  type TensorData,
+} from '../manifest/element-types.js';
+import { sizeOf } from '../manifest/feature.js';
+import type { Output } from '../manifest/manifest.js';
 
-const ARRAYS = {
-  float32: Float32Array,
-  float64: Float64Array,
-  int32: Int32Array,
-  int64: BigInt64Array,
-} as const;
-
-export type ColumnData = InstanceType<(typeof ARRAYS)[keyof typeof ARRAYS]>;
-
-/** How a column's bytes are to be read. `width` is absent for one value per row. */
-export const ColumnShape = z.object({
+/** How a column is to be read and printed. */
+export const ColumnHead = z.object({
   name: z.string(),
-  type: z.enum(OUTPUT_TYPES),
-  width: z.number().optional(),
+  type: z.enum(ELEMENT_TYPE_NAMES),
+  classes: z.array(z.string()).optional(),
+  top_k: z.number().optional(),
+  decimals: z.number().optional(),
+  int64: z.enum(['auto', 'string', 'number']).optional(),
+  non_finite: z.enum(['error', 'string']).optional(),
+  /** Of one row, where all rows share it. */
+  shape: z.array(z.number()).optional(),
+  /** Of each row, where they do not. */
+  shapes: z.array(z.array(z.number())).optional(),
 });
-export type ColumnShape = z.infer<typeof ColumnShape>;
+export type ColumnHead = z.infer<typeof ColumnHead>;
 
-export interface Column extends ColumnShape {
-  /** `rows × (width ?? 1)` values; rows without a prediction hold zeros. */
-  data: ColumnData;
+export interface Column {
+  head: ColumnHead;
+  /** The values of all rows, one row after the other; rows without a prediction hold zeros, or nothing. */
+  data: TensorData;
+  /** Where a row's values begin and what shape they have. */
+  place(row: number): { start: number; shape: readonly number[] };
 }
 
-export function emptyColumn({ name, type, width }: Output, rows: number): Column {
-  const data = new ARRAYS[type](rows * (width ?? 1));
-  return width === undefined ? { name, type, data } : { name, type, width, data };
+function columnOf(head: ColumnHead, data: TensorData): Column {
+  const { shape, shapes } = head;
+  if (shapes === undefined) {
+    const rowShape = shape ?? [];
+    const size = sizeOf(rowShape) ?? 0;
+    return { head, data, place: (row) => ({ start: row * size, shape: rowShape }) };
+  }
+  let next = 0;
+  const starts = shapes.map((each) => {
+    const start = next;
+    next += sizeOf(each) ?? 0;
+    return start;
+  });
+  return { head, data, place: (row) => ({ start: starts[row] ?? 0, shape: shapes[row] ?? [0] }) };
+}
+
+/** The bytes that are stored of a column, beside its head. */
+export function columnBytes({ data }: Column): Uint8Array {
+  if (Array.isArray(data)) return new TextEncoder().encode(JSON.stringify(data));
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
 /** Reads stored bytes back; they may start at any offset of their buffer. */
-export function columnOf(shape: ColumnShape, bytes: Uint8Array): Column {
-  return { ...shape, data: new ARRAYS[shape.type](Uint8Array.from(bytes).buffer) };
+export function readColumn(head: ColumnHead, bytes: Uint8Array): Column {
+  const { type } = head;
+  if (type === 'string') return columnOf(head, JSON.parse(new TextDecoder().decode(bytes)) as string[]);
+  return columnOf(head, new ELEMENT_TYPES[type].array(Uint8Array.from(bytes).buffer));
 }
 
-/** The JSON text of one row's value. */
-export function cellText(column: Column, row: number): string {
-  const { data, width, type } = column;
-  if (width === undefined) return valueText(data, type, row);
-  const texts: string[] = [];
-  for (let at = row * width; at < (row + 1) * width; at++) texts.push(valueText(data, type, at));
-  return `[${texts.join(',')}]`;
-}
+/** Gathers an output of several runs of the session into one column. */
+export class ColumnBuilder {
+  private shape: readonly number[] | undefined;
+  private data: TensorData | undefined;
+  /** By row, once two runs gave different shapes. */
+  private ragged: { shape: readonly number[]; data: TensorData }[] | undefined;
 
-function valueText(data: ColumnData, type: ColumnShape['type'], at: number): string {
-  const value = data[at] as number | bigint;
-  switch (type) {
-    case 'int64':
-      return int64Text(value as bigint);
-    case 'float32':
-      return float32Text(value as number);
-    case 'float64':
-    case 'int32':
-      return String(value);
+  constructor(
+    readonly output: Output,
+    private readonly rows: number,
+  ) {}
+
+  /**
+   * @param places the rows that the values are of
+   * @param values `places.length` rows of `shape`, and maybe more, which are passed over
+   */
+  add(places: Uint32Array, values: TensorData, shape: readonly number[]): void {
+    const rowShape = rowShapeOf(this.output, shape);
+    const size = sizeOf(rowShape) ?? 0;
+    if (this.ragged === undefined && this.data === undefined) {
+      this.shape = rowShape;
+      this.data = allocate(this.output.type, this.rows * size);
+    }
+    if (this.data !== undefined && String(this.shape) === String(rowShape)) {
+      scatter(values, this.data, size, places);
+      return;
+    }
+    this.ragged ??= this.splitRows();
+    for (let at = 0; at < places.length; at++) {
+      const data = slice(values, at * size, (at + 1) * size);
+      this.ragged[places[at] as number] = { shape: rowShape, data };
+    }
+  }
+
+  finish(): Column {
+    const { name, type, classes, top_k, decimals, int64, non_finite } = this.output;
+    const head: ColumnHead = { name, type, classes, top_k, decimals, int64, non_finite };
+    if (this.ragged === undefined) {
+      return columnOf({ ...head, shape: [...(this.shape ?? [0])] }, this.data ?? allocate(type, 0));
+    }
+    const total = this.ragged.reduce((sum, { data }) => sum + data.length, 0);
+    const data = allocate(type, total);
+    let at = 0;
+    for (const row of this.ragged) {
+      copyInto(data, row.data, at);
+      at += row.data.length;
+    }
+    return columnOf({ ...head, shapes: this.ragged.map(({ shape }) => [...shape]) }, data);
+  }
+
+  private splitRows(): { shape: readonly number[]; data: TensorData }[] {
+    const { data, shape = [] } = this;
+    const size = sizeOf(shape) ?? 0;
+    this.data = undefined;
+    return Array.from({ length: this.rows }, (_, row) =>
+      data === undefined
+        ? { shape: [0], data: allocate(this.output.type, 0) }
+        : { shape, data: slice(data, row * size, (row + 1) * size) },
+    );
   }
 }
 
-/** True when a value of this row is NaN or infinite, which JSON has no number for. */
-export function isNonFinite(column: Column, row: number): boolean {
-  if (column.type !== 'float32' && column.type !== 'float64') return false;
-  const width = column.width ?? 1;
-  for (let at = row * width; at < (row + 1) * width; at++) {
-    if (!Number.isFinite(column.data[at] as number)) return true;
+/**
+ * The shape in which a row's values are kept: the tensor's own, or the manifest's where it holds as many values, as `[]`
+ * for a tensor of `[rows, 1]`.
+ */
+function rowShapeOf({ name, shape: stated }: Output, found: readonly number[]): readonly number[] {
+  const isAsStated =
+    stated.length === found.length && stated.every((size, at) => size === null || size === found[at]);
+  if (isAsStated) return found;
+  if (sizeOf(stated) === sizeOf(found)) return stated as number[];
+  const text = (shape: readonly (number | null)[]) => ['rows', ...shape.map((each) => each ?? '?')].join(', ');
+  throw new Error(`output "${name}" came out as [${text(found)}], not as [${text(stated)}]`);
+}
+
+/** Copies the values of a run to the places of its rows. */
+function scatter(values: TensorData, target: TensorData, size: number, places: Uint32Array): void {
+  const first = places[0] as number;
+  const isContiguous = (places.at(-1) as number) - first === places.length - 1;
+  if (isContiguous) {
+    copyInto(target, slice(values, 0, places.length * size), first * size);
+    return;
   }
-  return false;
+  for (let at = 0; at < places.length; at++) {
+    const from = at * size;
+    const to = (places[at] as number) * size;
+    for (let index = 0; index < size; index++) {
+      (target as unknown[])[to + index] = values[from + index];
+    }
+  }
 }

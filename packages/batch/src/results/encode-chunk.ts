@@ -1,12 +1,14 @@
 /** Encodes what a chunk came to, in the bytes that the common reads stream out. */
 import { outcomeOf, type RowCode, type RowError, type RowId } from '../errors.js';
-import { type Column, cellText, isNonFinite } from './column.js';
+import { cellPrinter, nonFiniteFinder } from './cell-text.js';
+import { type Column, columnBytes } from './column.js';
+import type { Manifest } from '../manifest/manifest.js';
 import { errorLine, lineHead } from './line.js';
 
 /**
  * What is stored of a chunk, by name. `predictions` and `errors` are JSON list members joined by commas, `lines` is
- * NDJSON with the primary output, `columns` says how the raw `column:<i>` are to be read, `ids` is a JSON list.
- * `errors` and `ids` are absent when there are none, the columns when no row was predicted.
+ * NDJSON, both with the outputs that are shown by default; `columns` says how the raw `column:<i>` are to be read, `ids`
+ * is a JSON list. `errors` and `ids` are absent when there are none, the columns when no row was predicted.
  */
 export type Segments = Record<string, Uint8Array>;
 
@@ -22,9 +24,11 @@ export interface ChunkOutcome {
   /** Rows that were not predicted. */
   errors: readonly RowError[];
   columns: readonly Column[];
-  /** Index of the primary output in `columns`. */
-  primary: number;
+  shown: ShownOutputs;
 }
+
+/** Which outputs a prediction shows: the primary one bare, or several by name. */
+export type ShownOutputs = Pick<Manifest, 'primary' | 'default_outputs'>;
 
 const UTF8 = new TextEncoder();
 
@@ -34,7 +38,7 @@ export function encodeChunk(outcome: ChunkOutcome): ChunkResult {
   const counts = { succeeded: rows - errors.length, invalid: 0, failed: 0 };
   for (const error of errors) counts[outcomeOf(error.code)]++;
 
-  const primary = columns[outcome.primary];
+  const print = predictionPrinter(columns, outcome.shown);
   const predictions: string[] = new Array(rows);
   let lines = '';
   let nextError = 0;
@@ -46,7 +50,7 @@ export function encodeChunk(outcome: ChunkOutcome): ChunkResult {
       predictions[place] = 'null';
       lines += errorLine(error);
     } else {
-      const value = cellText(primary as Column, place);
+      const value = print(place);
       predictions[place] = value;
       lines += `${lineHead(row, ids?.[place])},"prediction":${value}}\n`;
     }
@@ -57,10 +61,10 @@ export function encodeChunk(outcome: ChunkOutcome): ChunkResult {
     segments.errors = UTF8.encode(errors.map((error) => JSON.stringify(error)).join(','));
   if (ids !== undefined) segments.ids = UTF8.encode(JSON.stringify(Array.from(ids, (id) => id ?? null)));
   if (counts.succeeded > 0) {
-    segments.columns = UTF8.encode(JSON.stringify(columns.map(({ data: _, ...shape }) => shape)));
+    const heads = columns.map(({ head }) => head);
+    segments.columns = UTF8.encode(JSON.stringify({ primary: outcome.shown.primary, heads }));
     columns.forEach((column, index) => {
-      const { buffer, byteOffset, byteLength } = column.data;
-      segments[`column:${index}`] = new Uint8Array(buffer, byteOffset, byteLength);
+      segments[`column:${index}`] = columnBytes(column);
     });
   }
   return { counts, segments };
@@ -74,20 +78,36 @@ export function encodeFailedChunk(
   message: string,
 ): ChunkResult {
   const errors = Array.from({ length: rows }, (_, place) => ({ row: firstRow + place, code, message }));
-  return encodeChunk({ firstRow, rows, errors, columns: [], primary: 0 });
+  return encodeChunk({ firstRow, rows, errors, columns: [], shown: { primary: '' } });
+}
+
+/** The prediction of a row as JSON text: the primary output, or an object of the outputs shown by default. */
+function predictionPrinter(columns: readonly Column[], { primary, default_outputs: names }: ShownOutputs) {
+  const shown = columns.filter(({ head }) => (names ?? [primary]).includes(head.name));
+  return names === undefined && shown[0] !== undefined ? cellPrinter(shown[0]) : objectPrinter(shown);
+}
+
+/** Several outputs of a row as a JSON object. */
+export function objectPrinter(columns: readonly Column[]): (row: number) => string {
+  const members = columns.map((column) => ({
+    key: JSON.stringify(column.head.name),
+    print: cellPrinter(column),
+  }));
+  return (row) => `{${members.map(({ key, print }) => `${key}:${print(row)}`).join(',')}}`;
 }
 
 /** Adds an error for every predicted row with a NaN or an infinity in any output; keeps the order of rows. */
 function withNonFinite({ firstRow, rows, ids, errors, columns }: ChunkOutcome): readonly RowError[] {
   const unpredicted = new Set(errors.map((error) => error.row));
   const found: RowError[] = [];
+  const finders = columns.map((column) => ({ column, isNonFinite: nonFiniteFinder(column) }));
   for (let place = 0; place < rows; place++) {
-    const column = columns.find((each) => isNonFinite(each, place));
+    const column = finders.find((each) => each.isNonFinite(place))?.column;
     if (column === undefined || unpredicted.has(firstRow + place)) continue;
     const error: RowError = {
       row: firstRow + place,
       code: 'non_finite_output',
-      message: `the model's output "${column.name}" is not a finite number`,
+      message: `the model's output "${column.head.name}" is not a finite number`,
     };
     const id = ids?.[place];
     found.push(id === undefined ? error : { ...error, id });

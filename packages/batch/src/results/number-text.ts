@@ -1,4 +1,5 @@
 /** Numbers as the shortest text that reads back to the same value. */
+import { float16Bits, float16Value } from '../manifest/float16.js';
 
 const FLOAT32_MIN_NORMAL = 2 ** -126;
 
@@ -15,7 +16,18 @@ export function float32Text(value: number): string {
   return String(Number(value.toPrecision(9)));
 }
 
-/** An int64 as a JSON number while a double holds it exactly, as a JSON string beyond. */
+/** The shortest decimal that reads back to the same float16, of which 5 digits always suffice. */
+export function float16Text(bits: number): string {
+  const value = float16Value(bits);
+  if (Number.isInteger(value)) return String(value);
+  for (let digits = 1; digits < 5; digits++) {
+    const candidate = Number(value.toPrecision(digits));
+    if (float16Bits(candidate) === bits) return String(candidate);
+  }
+  return String(Number(value.toPrecision(5)));
+}
+
+/** A 64-bit integer as a JSON number while a double holds it exactly, as a JSON string beyond. */
 export function int64Text(value: bigint): string {
   const number = Number(value);
   return Number.isSafeInteger(number) ? String(number) : `"${value}"`;

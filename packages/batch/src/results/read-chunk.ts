@@ -1,7 +1,9 @@
 /** Reads stored segments back for the views that cannot be copied: every output, and CSV. */
 import type { RowError, RowId } from '../errors.js';
-import { type Column, ColumnShape, cellText, columnOf } from './column.js';
-import type { Segments } from './encode-chunk.js';
+import { z } from 'zod';
+import { cellPrinter } from './cell-text.js';
+import { type Column, ColumnHead, readColumn } from './column.js';
+import { objectPrinter, type Segments } from './encode-chunk.js';
 import { errorLine, lineHead } from './line.js';
 
 const UTF8 = new TextDecoder();
@@ -14,9 +16,10 @@ export interface ResultRow {
   error?: RowError;
 }
 
-export type Outputs = 'primary' | 'all';
+/** `default` is what the manifest shows by default. */
+export type Outputs = 'default' | 'primary' | 'all';
 
-/** The rows of a chunk in order. With `all`, a prediction is an object with every output. */
+/** The rows of a chunk in order. */
 export function* readRows(
   segments: Segments,
   firstRow: number,
@@ -25,7 +28,7 @@ export function* readRows(
 ): Generator<ResultRow> {
   const errors = new Map(errorsOf(segments).map((error) => [error.row, error]));
   const ids = segments.ids && (JSON.parse(UTF8.decode(segments.ids)) as (RowId | null)[]);
-  const predict = outputs === 'all' ? allOutputs(segments) : primaryOutput(segments);
+  const predict = predictor(segments, outputs);
   for (let place = 0; place < rows; place++) {
     const row = firstRow + place;
     const error = errors.get(row);
@@ -42,20 +45,24 @@ export function toLine({ row, id, prediction, error }: ResultRow): string {
   return error === undefined ? `${lineHead(row, id)},"prediction":${prediction}}\n` : errorLine(error);
 }
 
-function primaryOutput(segments: Segments): (place: number) => string {
-  const values = JSON.parse(`[${UTF8.decode(segments.predictions)}]`) as unknown[];
-  return (place) => JSON.stringify(values[place]);
+/** The prediction of a row as JSON text. */
+function predictor(segments: Segments, outputs: Outputs): (place: number) => string {
+  if (outputs === 'default') {
+    const values = JSON.parse(`[${UTF8.decode(segments.predictions)}]`) as unknown[];
+    return (place) => JSON.stringify(values[place]);
+  }
+  const { primary, columns } = columnsOf(segments);
+  if (outputs === 'all') return objectPrinter(columns);
+  const column = columns.find(({ head }) => head.name === primary);
+  return column === undefined ? () => 'null' : cellPrinter(column);
 }
 
-function allOutputs(segments: Segments): (place: number) => string {
-  const columns = columnsOf(segments);
-  return (place) =>
-    `{${columns.map((each) => `${JSON.stringify(each.name)}:${cellText(each, place)}`).join(',')}}`;
-}
+const Columns = z.object({ primary: z.string(), heads: z.array(ColumnHead) });
 
 /** The output tensors of a chunk; none when no row was predicted. */
-function columnsOf(segments: Segments): Column[] {
-  if (segments.columns === undefined) return [];
-  const shapes = ColumnShape.array().parse(JSON.parse(UTF8.decode(segments.columns)));
-  return shapes.map((shape, index) => columnOf(shape, segments[`column:${index}`] ?? new Uint8Array(0)));
+function columnsOf(segments: Segments): { primary?: string; columns: Column[] } {
+  if (segments.columns === undefined) return { columns: [] };
+  const { primary, heads } = Columns.parse(JSON.parse(UTF8.decode(segments.columns)));
+  const columns = heads.map((head, index) => readColumn(head, segments[`column:${index}`] ?? new Uint8Array(0)));
+  return { primary, columns };
 }

@@ -1,7 +1,7 @@
 /** CSV by RFC 4180: the header line, and the fields of one record. */
 import { didYouMean } from '../did-you-mean.js';
 import { BatchError } from '../errors.js';
-import type { Manifest } from '../manifest.js';
+import type { Manifest } from '../manifest/manifest.js';
 import { type CsvColumn, ID_KEY } from './row-reader.js';
 
 /** The fields of one record without its line end; undefined when its quoting is broken. */
@@ -48,7 +48,6 @@ export function parseHeader(header: Uint8Array, manifest: Manifest): CsvColumn[]
   const record = withoutLineEnd(decodeHeader(header).trimStart());
   const names = parseRecord(record)?.map((name) => name.trim());
   if (names === undefined) throw new BatchError('malformed_header', 'the header line has broken quotes');
-  const features = manifest.features.map((feature) => feature.name);
   const seen = new Set<string>();
   for (const name of names) {
     if (seen.has(name)) {
@@ -56,25 +55,50 @@ export function parseHeader(header: Uint8Array, manifest: Manifest): CsvColumn[]
     }
     seen.add(name);
   }
-  const missing = features.filter((feature) => !seen.has(feature));
+  const { columns: known, absent } = knownColumns(manifest, seen);
+  const features = manifest.features.map((feature) => feature.name);
   const columns = names.map((name): CsvColumn => {
-    const index = features.indexOf(name);
-    if (index !== -1) return index;
+    const column = known.get(name);
+    if (column !== undefined) return column;
     if (name === ID_KEY) return ID_KEY;
-    throw new BatchError('unknown_column', `the model has no feature "${name}"${didYouMean(name, missing)}`, {
+    throw new BatchError('unknown_column', `the model has no feature "${name}"${didYouMean(name, absent)}`, {
       features,
     });
   });
+  const missing = absent.filter((name) => isRequired(manifest, name));
   if (missing.length > 0) {
-    throw new BatchError(
-      'missing_column',
-      `the header lacks ${missing.map((name) => `"${name}"`).join(', ')}`,
-      {
-        features,
-      },
-    );
+    const list = missing.map((name) => `"${name}"`).join(', ');
+    throw new BatchError('missing_column', `the header lacks ${list}`, { features });
   }
   return columns;
+}
+
+/**
+ * Every column that a file may have, and the names of those that it has not. A vector has one column that spells it in
+ * JSON, or as many as it has values: `v.0`, `v.1`, ….
+ */
+function knownColumns({ features }: Manifest, seen: ReadonlySet<string>) {
+  const columns = new Map<string, CsvColumn>(features.map(({ name }, index) => [name, index]));
+  const absent: string[] = [];
+  features.forEach((feature, index) => {
+    const { name } = feature;
+    if (seen.has(name)) return;
+    if (feature.type !== 'vector' || !seen.has(`${name}.0`) || columns.has(`${name}.0`)) {
+      absent.push(name);
+      return;
+    }
+    for (let at = 0; at < feature.length; at++) {
+      columns.set(`${name}.${at}`, [index, at]);
+      if (!seen.has(`${name}.${at}`)) absent.push(`${name}.${at}`);
+    }
+  });
+  return { columns, absent };
+}
+
+/** Whether a column must be there: its feature has no default. */
+function isRequired({ features }: Manifest, name: string): boolean {
+  const feature = features.find((each) => each.name === name);
+  return feature === undefined || !('default' in feature) || feature.default === undefined;
 }
 
 function decodeHeader(header: Uint8Array): string {

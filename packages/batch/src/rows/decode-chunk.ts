@@ -1,14 +1,15 @@
-/** Turns the bytes of a chunk into the input tensor, the ids, and an error for every row that could not be read. */
+/** Turns the bytes of a chunk into input tensors, the ids, and an error for every row that could not be read. */
 import type { RowError, RowId } from '../errors.js';
 import { isBlank, type LineFormat, recordBorders } from '../split/record-borders.js';
+import type { InputRows } from './input-rows.js';
 import { parseRecord, withoutLineEnd } from './csv.js';
 import { type CsvColumn, ID_KEY, type RowProblem, type RowReader } from './row-reader.js';
 
 export interface DecodedChunk {
   rows: number;
-  /** Rows that were read, packed: shape `[valid.length, reader.width]`. */
-  tensor: Float32Array;
-  /** For each packed row its place in the chunk, ascending from 0. */
+  /** For each input tensor, in the order of the manifest, the rows that could be read, without gaps. */
+  inputs: readonly InputRows[];
+  /** For each row of the inputs its place in the chunk, ascending from 0. */
   valid: Uint32Array;
   /** By place in the chunk; absent when no row has an id. */
   ids?: (RowId | undefined)[];
@@ -103,9 +104,9 @@ function isBlankText(line: string): boolean {
   return true;
 }
 
-/** Fills the tensor row by row. */
+/** Fills the inputs row by row. */
 class RowCollector {
-  private readonly tensor: Float32Array;
+  private readonly inputs: readonly InputRows[];
   private readonly valid: Uint32Array;
   private readonly errors: RowError[] = [];
   private ids: (RowId | undefined)[] | undefined;
@@ -116,7 +117,7 @@ class RowCollector {
     private readonly source: { firstRow: number; rows: number },
     private readonly reader: RowReader,
   ) {
-    this.tensor = new Float32Array(source.rows * reader.width);
+    this.inputs = reader.allocate(source.rows);
     this.valid = new Uint32Array(source.rows);
   }
 
@@ -128,17 +129,13 @@ class RowCollector {
   addJson(row: unknown): void {
     const id = this.reader.idOf(row);
     if (typeof id === 'object') this.reject(id);
-    else this.settle(this.reader.read(row, this.tensor, this.validRows * this.reader.width), id);
+    else this.settle(this.reader.read(row, this.inputs, this.validRows), id);
   }
 
   addFields(fields: readonly string[], columns: readonly CsvColumn[], id: string | undefined): void {
     const checked = this.reader.idOf({ [ID_KEY]: id === '' ? undefined : id });
     if (typeof checked === 'object') this.reject(checked);
-    else
-      this.settle(
-        this.reader.readFields(fields, columns, this.tensor, this.validRows * this.reader.width),
-        checked,
-      );
+    else this.settle(this.reader.readFields(fields, columns, this.inputs, this.validRows), checked);
   }
 
   reject(problem: RowProblem, id?: RowId): void {
@@ -158,7 +155,7 @@ class RowCollector {
     }
     const decoded: DecodedChunk = {
       rows: this.place,
-      tensor: this.tensor.subarray(0, this.validRows * this.reader.width),
+      inputs: this.inputs,
       valid: this.valid.subarray(0, this.validRows),
       errors: this.errors,
     };

@@ -1,7 +1,11 @@
-/** Reads rows into the packed input tensor of a model, and says what is wrong with the ones that do not fit. */
+/** Reads rows into the input tensors of a model, and says what is wrong with the ones that do not fit. */
 import { didYouMean } from '../did-you-mean.js';
 import type { RowCode, RowId } from '../errors.js';
-import type { Feature, Manifest } from '../manifest.js';
+import { sizeOf, shapeOf } from '../manifest/feature.js';
+import type { Manifest } from '../manifest/manifest.js';
+import { describe, shorten } from './describe.js';
+import { FeatureCodec } from './feature-codec.js';
+import { emptyRows, type InputRows } from './input-rows.js';
 
 /** Why a row was not read. `feature` is the first one at fault, where there is one. */
 export interface RowProblem {
@@ -13,48 +17,67 @@ export interface RowProblem {
 /** The key under which an object row, or the column under which a CSV row, carries the client's own name for it. */
 export const ID_KEY = 'id';
 const ID_MAX_LENGTH = 256;
-/** Rounds to the largest float32, and is how that prints. */
-const FLOAT32_MAX = 3.4028235e38;
-/** Up to here float32 holds every whole number. */
-const FLOAT32_INT_MAX = 2 ** 24;
 const PROBLEMS_SHOWN = 5;
 
-/** What one feature needs to be checked: its bounds, closed to what float32 can hold. */
-interface Slot {
-  name: string;
-  integer: boolean;
-  min: number;
-  max: number;
-}
+/** What a CSV column holds: the feature of this index, one value of a vector feature, or the id. */
+export type CsvColumn = number | [feature: number, element: number] | typeof ID_KEY;
 
 export class RowReader {
-  /** Elements of the input tensor per row. */
-  readonly width: number;
-  private readonly slots: readonly Slot[];
+  private readonly features: readonly FeatureCodec[];
   private readonly names: ReadonlySet<string>;
   private readonly hasIdFeature: boolean;
+  private readonly manifest: Manifest;
 
   constructor(manifest: Manifest) {
-    this.slots = manifest.features.map(slotOf);
-    this.width = this.slots.length;
-    this.names = new Set(this.slots.map((slot) => slot.name));
+    this.manifest = manifest;
+    this.features = codecsOf(manifest);
+    this.names = new Set(this.features.map((feature) => feature.name));
     this.hasIdFeature = this.names.has(ID_KEY);
+  }
+
+  /** Room for so many rows, one entry per input tensor. */
+  allocate(rows: number): InputRows[] {
+    return this.manifest.inputs.map((input) => emptyRows(input, rows));
   }
 
   /**
    * Writes a parsed JSON row (an object by feature name, an array in feature order, or the bare value of a model with
-   * one feature) to `tensor[offset … offset + width)`. When it returns a problem, what it wrote there has no meaning.
+   * one feature) to row `index` of the inputs. When it returns a problem, what it wrote there has no meaning.
    */
-  read(row: unknown, tensor: Float32Array, offset: number): RowProblem | undefined {
-    if (Array.isArray(row)) return this.readArray(row, tensor, offset);
-    if (typeof row === 'object' && row !== null) {
-      return this.readObject(row as Record<string, unknown>, tensor, offset);
+  read(row: unknown, inputs: readonly InputRows[], index: number): RowProblem | undefined {
+    if (typeof row === 'object' && row !== null && !Array.isArray(row)) {
+      return this.readObject(row as Record<string, unknown>, inputs, index);
     }
-    if (this.width === 1) return this.readArray([row], tensor, offset);
+    const [only] = this.features;
+    if (this.features.length === 1 && only !== undefined) return this.readBare(row, only, inputs, index);
+    if (Array.isArray(row)) return this.readArray(row, inputs, index);
     return {
       code: 'wrong_row_type',
-      message: `expected an object or an array of ${this.width} values, got ${describe(row)}`,
+      message: `expected an object or an array of ${this.features.length} values, got ${describe(row)}`,
     };
+  }
+
+  /** Reads the fields of a CSV record; `columns[i]` is what field i holds. */
+  readFields(
+    fields: readonly string[],
+    columns: readonly CsvColumn[],
+    inputs: readonly InputRows[],
+    index: number,
+  ): RowProblem | undefined {
+    if (fields.length !== columns.length) {
+      return { code: 'wrong_length', message: `expected ${columns.length} fields, got ${fields.length}` };
+    }
+    const values: unknown[] = new Array(this.features.length);
+    columns.forEach((column, at) => {
+      const field = fields[at] as string;
+      if (typeof column === 'number') values[column] = fieldValue(field, this.features[column] as FeatureCodec);
+      else if (column !== ID_KEY) {
+        const [feature, element] = column;
+        const elements = (values[feature] ??= []) as unknown[];
+        elements[element] = (this.features[feature] as FeatureCodec).element.fromText(field);
+      }
+    });
+    return this.readArray(values, inputs, index);
   }
 
   /** The client's own name for a row; `undefined` when it has none. */
@@ -71,41 +94,74 @@ export class RowReader {
     };
   }
 
+  /** What is wrong with the defaults of the manifest itself. */
+  defaultProblems(): string[] {
+    return this.features.flatMap((feature) => {
+      const { fallback } = feature;
+      const problem =
+        fallback === undefined || Number.isNaN(fallback) ? undefined : feature.problemOf(fallback);
+      return problem === undefined ? [] : [`the default of ${problem.message}`];
+    });
+  }
+
   private readObject(
     row: Record<string, unknown>,
-    tensor: Float32Array,
-    offset: number,
+    inputs: readonly InputRows[],
+    index: number,
   ): RowProblem | undefined {
-    const slots = this.slots;
-    for (let index = 0; index < slots.length; index++) {
-      const slot = slots[index] as Slot;
-      const value = row[slot.name];
-      if (!fits(value, slot)) return this.explainObject(row);
-      tensor[offset + index] = value;
+    const { features } = this;
+    let absent = 0;
+    for (let at = 0; at < features.length; at++) {
+      const feature = features[at] as FeatureCodec;
+      const value = row[feature.name];
+      if (feature.write(value, inputs, index)) continue;
+      if (!isAbsent(row, feature.name) || feature.fallback === undefined) return this.explainObject(row);
+      feature.writeFallback(inputs, index);
+      if (!Object.hasOwn(row, feature.name)) absent++;
     }
     const keys = Object.keys(row).length;
     const idKeys = !this.hasIdFeature && Object.hasOwn(row, ID_KEY) ? 1 : 0;
-    return keys === slots.length + idKeys ? undefined : this.explainObject(row);
+    return keys === features.length - absent + idKeys ? undefined : this.explainObject(row);
   }
 
-  private readArray(row: readonly unknown[], tensor: Float32Array, offset: number): RowProblem | undefined {
-    const slots = this.slots;
-    if (row.length !== slots.length) {
-      return { code: 'wrong_length', message: `expected ${slots.length} values, got ${row.length}` };
+  private readArray(
+    row: readonly unknown[],
+    inputs: readonly InputRows[],
+    index: number,
+  ): RowProblem | undefined {
+    const { features } = this;
+    if (row.length !== features.length) {
+      return { code: 'wrong_length', message: `expected ${features.length} values, got ${row.length}` };
     }
-    for (let index = 0; index < slots.length; index++) {
-      const slot = slots[index] as Slot;
-      const value = row[index];
-      if (!fits(value, slot)) return combine(slots.map((each, at) => problemOf(row[at], each)));
-      tensor[offset + index] = value;
+    for (let at = 0; at < features.length; at++) {
+      const feature = features[at] as FeatureCodec;
+      if (feature.write(row[at], inputs, index)) continue;
+      if (!isNothing(row[at]) || feature.fallback === undefined) {
+        return combine(features.map((each, place) => problemOf(row[place], each)));
+      }
+      feature.writeFallback(inputs, index);
     }
     return undefined;
   }
 
+  /** The value of the one feature, bare or as the only one of an array in feature order. */
+  private readBare(
+    row: unknown,
+    feature: FeatureCodec,
+    inputs: readonly InputRows[],
+    index: number,
+  ): RowProblem | undefined {
+    const isNested = feature.shape.length > 0;
+    if (!isNested && Array.isArray(row)) return this.readArray(row, inputs, index);
+    if (isNested && feature.write(row, inputs, index)) return undefined;
+    const isWrapped = isNested && Array.isArray(row) && row.length === 1 && Array.isArray(row[0]);
+    return this.readArray(isWrapped ? row : [row], inputs, index);
+  }
+
   private explainObject(row: Record<string, unknown>): RowProblem | undefined {
-    const absent = this.slots.filter((slot) => !Object.hasOwn(row, slot.name)).map((slot) => slot.name);
-    const problems = this.slots
-      .map((slot) => (Object.hasOwn(row, slot.name) ? problemOf(row[slot.name], slot) : missing(slot)))
+    const absent = this.features.filter((each) => !Object.hasOwn(row, each.name)).map((each) => each.name);
+    const problems = this.features
+      .map((each) => problemOf(Object.hasOwn(row, each.name) ? row[each.name] : undefined, each))
       .filter((each) => each !== undefined);
     for (const key of Object.keys(row)) {
       if (this.names.has(key) || key === ID_KEY) continue;
@@ -119,78 +175,52 @@ export class RowReader {
     }
     return combine(problems);
   }
+}
 
-  /** Reads the fields of a CSV record; `columns[i]` is the feature that field i holds, or the id. */
-  readFields(
-    fields: readonly string[],
-    columns: readonly CsvColumn[],
-    tensor: Float32Array,
-    offset: number,
-  ): RowProblem | undefined {
-    if (fields.length !== columns.length) {
-      return { code: 'wrong_length', message: `expected ${columns.length} fields, got ${fields.length}` };
+/** In the order of the features; each knows the tensor that it feeds and its place there. */
+function codecsOf({ features, inputs }: Manifest): FeatureCodec[] {
+  const byName = new Map(features.map((feature) => [feature.name, feature]));
+  const codecs = new Map<string, FeatureCodec>();
+  inputs.forEach((input, index) => {
+    let offset = 0;
+    for (const name of input.features) {
+      const feature = byName.get(name);
+      if (feature === undefined) throw new Error(`input "${input.name}" takes an unknown feature "${name}"`);
+      codecs.set(name, new FeatureCodec(feature, input.type, index, offset));
+      offset += sizeOf(shapeOf(feature)) ?? 0;
     }
-    for (let index = 0; index < columns.length; index++) {
-      const column = columns[index] as CsvColumn;
-      if (column === ID_KEY) continue;
-      const slot = this.slots[column] as Slot;
-      const value = numberOf(fields[index] as string);
-      if (!fits(value, slot)) {
-        return combine(
-          columns.map((each, at) =>
-            each === ID_KEY ? undefined : fieldProblem(fields[at] as string, this.slots[each] as Slot),
-          ),
-        );
-      }
-      tensor[offset + column] = value;
-    }
-    return undefined;
+  });
+  return features.map(({ name }) => {
+    const codec = codecs.get(name);
+    if (codec === undefined) throw new Error(`feature "${name}" feeds no input`);
+    return codec;
+  });
+}
+
+function fieldValue(field: string, feature: FeatureCodec): unknown {
+  // An empty field is an absent value, except where it is a text that says nothing.
+  if (field.trim() === '') {
+    const isText = feature.shape.length === 0 && feature.element.write(field, [''], 0);
+    if (!isText || feature.fallback !== undefined) return undefined;
   }
+  return feature.fromText(field);
 }
 
-/** A CSV column: the index of a feature, or the id. */
-export type CsvColumn = number | typeof ID_KEY;
-
-function slotOf(feature: Feature): Slot {
-  const limit = feature.type === 'int' ? FLOAT32_INT_MAX : FLOAT32_MAX;
-  return {
-    name: feature.name,
-    integer: feature.type === 'int',
-    min: Math.max(feature.min ?? -limit, -limit),
-    max: Math.min(feature.max ?? limit, limit),
-  };
+function isNothing(value: unknown): boolean {
+  return value === undefined || value === null;
 }
 
-function fits(value: unknown, slot: Slot): value is number {
-  return (
-    typeof value === 'number' &&
-    value >= slot.min &&
-    value <= slot.max &&
-    (!slot.integer || Number.isInteger(value))
-  );
+function isAbsent(row: Record<string, unknown>, name: string): boolean {
+  return !Object.hasOwn(row, name) || row[name] === null;
 }
 
-function problemOf(value: unknown, slot: Slot): RowProblem | undefined {
-  if (fits(value, slot)) return undefined;
-  const wanted = slot.integer ? 'a whole number' : 'a number';
-  if (typeof value !== 'number' || (slot.integer && Number.isFinite(value) && !Number.isInteger(value))) {
-    return problem('wrong_type', slot, `expected ${wanted}, got ${describe(value)}`);
+function problemOf(value: unknown, feature: FeatureCodec): RowProblem | undefined {
+  if (isNothing(value) && feature.fallback !== undefined) return undefined;
+  if (value === undefined) {
+    return { code: 'missing_feature', message: `${feature.name}: is missing`, feature: feature.name };
   }
-  return problem('out_of_range', slot, `${value} is outside ${slot.min} to ${slot.max}`);
-}
-
-function fieldProblem(field: string, slot: Slot): RowProblem | undefined {
-  if (field.trim() === '') return missing(slot);
-  const value = numberOf(field);
-  return problemOf(Number.isNaN(value) ? field : value, slot);
-}
-
-function missing(slot: Slot): RowProblem {
-  return problem('missing_feature', slot, 'is missing');
-}
-
-function problem(code: RowCode, slot: Slot, message: string): RowProblem {
-  return { code, message: `${slot.name}: ${message}`, feature: slot.name };
+  const problem = feature.problemOf(value);
+  return problem === undefined ? undefined : { ...problem, feature: feature.name };
 }
 
 /** One problem that carries the code of the first and the words of all. */
@@ -201,32 +231,4 @@ function combine(problems: readonly (RowProblem | undefined)[]): RowProblem | un
   const shown = found.slice(0, PROBLEMS_SHOWN).map((each) => each.message);
   const rest = found.length - shown.length;
   return { ...first, message: shown.join('; ') + (rest > 0 ? `; and ${rest} more` : '') };
-}
-
-/** No two parts can match the same digit: a long field is refused in one pass. */
-const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
-
-/** The number that a CSV field spells in decimal; NaN for anything else, `0x10` and `Infinity` included. */
-function numberOf(field: string): number {
-  const text = field.trim();
-  return DECIMAL.test(text) ? Number(text) : Number.NaN;
-}
-
-function describe(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  if (value === null) return 'null';
-  if (Array.isArray(value)) return `an array of ${value.length} values`;
-  switch (typeof value) {
-    case 'string':
-      return `the string ${JSON.stringify(shorten(value))}`;
-    case 'object':
-      return 'an object';
-    default:
-      return String(value);
-  }
-}
-
-function shorten(text: string): string {
-  // Half of a surrogate pair would not survive UTF-8.
-  return text.length <= 40 ? text : `${text.slice(0, 39).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }

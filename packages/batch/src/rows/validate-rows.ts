@@ -17,7 +17,7 @@ export interface InvalidRow {
  * @throws BatchError `invalid_rows`
  */
 export function validateRows(rows: readonly unknown[], reader: RowReader, pointer: string): void {
-  const scratch = new Float32Array(reader.width);
+  const scratch = reader.allocate(1);
   const invalid: InvalidRow[] = [];
   rows.forEach((row, index) => {
     const id = reader.idOf(row);

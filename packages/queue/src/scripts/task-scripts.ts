@@ -100,11 +100,11 @@ return 1
 
 /**
  * Starts a chunk: counts its rows as running and hands out its bytes. A task that is still being received stays so.
- * KEYS task, chunks, input · ARGV index, now, then the models that the worker serves
+ * KEYS task, chunks, input · ARGV index, now, then the pins of the models that the worker serves
  * → {`gone`} · {`done`}
  * · {`unserved`, first_row, rows, model, request_id}: nothing was started
  * · {`lost`, first_row, rows, model, request_id} when the input bytes are missing
- * · {`started`, first_row, rows, model, request_id, format, columns, bytes}
+ * · {`started`, first_row, rows, model, request_id, format, columns, fingerprint, bytes}
  */
 const BEGIN: ScriptDefinition = {
   numberOfKeys: 3,
@@ -116,9 +116,9 @@ local entry = redis.call('HGET', KEYS[2], ARGV[1])
 if not entry then return {'gone'} end
 local state, first_row, rows = string.match(entry, '^(%a+) (%d+) (%d+)$')
 if state == 'done' then return {'done'} end
-local task = redis.call('HMGET', KEYS[1], 'model', 'request_id', 'format', 'columns')
+local task = redis.call('HMGET', KEYS[1], 'model', 'request_id', 'format', 'columns', 'fingerprint')
 local is_served = false
-for index = 3, #ARGV do is_served = is_served or ARGV[index] == task[1] end
+for index = 3, #ARGV do is_served = is_served or ARGV[index] == task[1] .. ' ' .. task[5] end
 if not is_served then return {'unserved', first_row, rows, task[1], task[2]} end
 if state == 'pending' then
   redis.call('HSET', KEYS[2], ARGV[1], 'running ' .. first_row .. ' ' .. rows)
@@ -129,7 +129,7 @@ if state == 'pending' then
 end
 local bytes = redis.call('GET', KEYS[3])
 if not bytes then return {'lost', first_row, rows, task[1], task[2]} end
-return {'started', first_row, rows, task[1], task[2], task[3], task[4], bytes}
+return {'started', first_row, rows, task[1], task[2], task[3], task[4], task[5], bytes}
 `,
 };
 

@@ -1,0 +1,57 @@
+/** Cuts micro-batches out of the rows of a chunk: the values and the shape of each tensor that goes into a run. */
+import { allocate, copyInto, type ElementType, slice, type TensorData } from '@millrace/batch/manifest/element-types';
+import type { InputRows } from '@millrace/batch/rows/input-rows';
+
+export interface Take {
+  type: ElementType;
+  data: TensorData;
+  /** With the batch dimension. */
+  shape: number[];
+}
+
+/** Rows that can share a tensor: those of which every input has the same shape. Each group is ascending. */
+export function sameShapes(inputs: readonly InputRows[], rows: number): Uint32Array[] {
+  const all = Uint32Array.from({ length: rows }, (_, row) => row);
+  const ragged = inputs.filter((input) => input.kind === 'ragged');
+  if (ragged.length === 0) return [all];
+  const groups = new Map<string, number[]>();
+  for (const row of all) {
+    const key = ragged.map((input) => input.rows[row]?.shape.join('x')).join(' ');
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [row]);
+    else group.push(row);
+  }
+  return [...groups.values()].map((group) => Uint32Array.from(group));
+}
+
+/** The rows `taken` of an input, the last one repeated until there are `size`. */
+export function takeRows(input: InputRows, taken: Uint32Array, size: number): Take {
+  const { type } = input;
+  const first = taken[0] as number;
+  const last = taken.at(-1) as number;
+  if (input.kind === 'packed') {
+    const shape = [size, ...input.shape];
+    const isContiguous = last - first === size - 1;
+    if (isContiguous) return { type, shape, data: slice(input.data, first * input.size, (last + 1) * input.size) };
+    const row = (at: number) => slice(input.data, at * input.size, (at + 1) * input.size);
+    return { type, shape, data: gather(type, taken, size, input.size, row) };
+  }
+  const { shape: rowShape, data: firstRow } = input.rows[first] as (typeof input.rows)[number];
+  const row = (at: number) => input.rows[at]?.data as TensorData;
+  return { type, shape: [size, ...rowShape], data: gather(type, taken, size, firstRow.length, row) };
+}
+
+function gather(
+  type: ElementType,
+  taken: Uint32Array,
+  size: number,
+  rowSize: number,
+  row: (at: number) => TensorData,
+): TensorData {
+  const data = allocate(type, size * rowSize);
+  for (let at = 0; at < size; at++) {
+    const from = taken[Math.min(at, taken.length - 1)] as number;
+    copyInto(data, row(from), at * rowSize);
+  }
+  return data;
+}

@@ -1,0 +1,56 @@
+/** Proves versions in a process of its own, which is started for the first one and ended after the last. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import type { Candidate, Proof } from './prove.js';
+
+export type ProverReply = { ok: true; proof: Proof } | { ok: false; message: string };
+
+export class Prover {
+  private child: ChildProcess | undefined;
+
+  /** @param limitMs how long the proof of one version may take */
+  constructor(private readonly limitMs: number) {}
+
+  /** @throws Error that says why the version must not be served */
+  async prove(candidate: Candidate): Promise<Proof> {
+    this.child ??= fork(new URL('./prover-process.js', import.meta.url), {
+      serialization: 'advanced',
+      // It learns nothing from the worker's debugger or profiler flags, and ONNX Runtime reports nothing to its makers.
+      execArgv: [],
+      env: { ORT_DISABLE_TELEMETRY: '1', ...process.env },
+    });
+    const reply = await this.ask(this.child, candidate);
+    if (!reply.ok) throw new Error(reply.message);
+    return reply.proof;
+  }
+
+  async stop(): Promise<void> {
+    const { child } = this;
+    this.child = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  }
+
+  private async ask(child: ChildProcess, candidate: Candidate): Promise<ProverReply> {
+    const given = new AbortController();
+    const timer = setTimeout(() => given.abort(), this.limitMs);
+    try {
+      const { signal } = given;
+      const answered = once(child, 'message', { signal }).then(([reply]) => reply as ProverReply);
+      const exited = once(child, 'exit', { signal }).then(([code, name]): ProverReply => {
+        this.child = undefined;
+        return { ok: false, message: `the process that tried it ended with ${name ?? `code ${code}`}` };
+      });
+      child.send(candidate);
+      return await Promise.race([answered, exited]);
+    } catch {
+      await this.stop();
+      return { ok: false, message: `it was not proved within ${this.limitMs / 1000} s` };
+    } finally {
+      clearTimeout(timer);
+      given.abort();
+    }
+  }
+}

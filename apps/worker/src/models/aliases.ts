@@ -1,0 +1,38 @@
+/** Aliases of a model: names for versions, which can be moved from one to the next. */
+import { readFile } from 'node:fs/promises';
+import { MODEL_ALIAS, type ModelAliases } from '@millrace/batch/model';
+import { z } from 'zod';
+import type { FoundAliases } from './model-directory.js';
+import { parseJson } from './version-files.js';
+
+const AliasFile = z.record(
+  z.string().regex(MODEL_ALIAS, 'an alias is letters, digits, - and _, beginning with a letter'),
+  z.int('must be a version').min(1),
+);
+
+/**
+ * What the aliases of a model stand for now. An alias that is moved to a version which is not served stays where it was.
+ * @param isServed whether this worker serves a version of the model
+ */
+export async function readAliases(
+  found: FoundAliases,
+  before: ModelAliases | undefined,
+  isServed: (version: number) => boolean,
+): Promise<ModelAliases> {
+  const aliases: ModelAliases = { written_at: found.writtenAt, targets: {}, problems: [] };
+  let wanted: Record<string, number>;
+  try {
+    wanted = parseJson('aliases.json', await readFile(found.path, 'utf8'), AliasFile);
+  } catch (error) {
+    return { ...aliases, targets: before?.targets ?? {}, problems: [(error as Error).message] };
+  }
+  for (const [alias, version] of Object.entries(wanted)) {
+    const previous = before?.targets[alias];
+    if (isServed(version)) aliases.targets[alias] = version;
+    else if (previous !== undefined && isServed(previous)) {
+      aliases.targets[alias] = previous;
+      aliases.problems.push(`${alias} is to be version ${version}, which is not served; it stays ${previous}`);
+    } else aliases.problems.push(`${alias} is to be version ${version}, which is not served`);
+  }
+  return aliases;
+}

@@ -1,0 +1,53 @@
+/** Has the registry look at the model directory, again and again, and the consumer start with the first model. */
+import { errorFields, type Logger } from '@millrace/process/logger';
+import type { Consumer } from '@millrace/queue/consumer';
+import type { ModelRegistry } from './model-registry.js';
+
+export class ModelFollower {
+  private timer: NodeJS.Timeout | undefined;
+  /** The look under way; while a version is being proved it lasts, and none is added to it. */
+  private looking: Promise<void> | undefined;
+  private isConsuming = false;
+  /** The last error, which is logged once and not with every look. */
+  private lastError = '';
+
+  constructor(
+    private readonly models: ModelRegistry,
+    private readonly consumer: Consumer,
+    private readonly pollMs: number,
+    private readonly log: Logger,
+  ) {}
+
+  start(): void {
+    this.startConsuming();
+    this.timer = setInterval(() => {
+      this.looking ??= this.look();
+    }, this.pollMs);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.timer);
+    await this.looking;
+  }
+
+  private async look(): Promise<void> {
+    try {
+      await this.models.refresh();
+      this.lastError = '';
+      this.startConsuming();
+    } catch (error) {
+      const { message } = error as Error;
+      if (message !== this.lastError) this.log.error('the models cannot be followed', errorFields(error));
+      this.lastError = message;
+    } finally {
+      this.looking = undefined;
+    }
+  }
+
+  /** Without a model a worker could only hand back what the others would predict. */
+  private startConsuming(): void {
+    if (this.isConsuming || this.models.pins.length === 0) return;
+    this.isConsuming = true;
+    this.consumer.start();
+  }
+}

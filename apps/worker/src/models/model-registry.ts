@@ -1,0 +1,215 @@
+/**
+ * The model registry is responsible for what this worker serves: it follows the model directory, proves what appears
+ * there, loads it into the threads, and keeps what has been replaced or removed for the tasks that are pinned to it.
+ */
+import { type ModelAliases, type ModelDescriptor, modelKey, modelPin, type Refusal } from '@millrace/batch/model';
+import type { Logger } from '@millrace/process/logger';
+import type { ServedModels } from '@millrace/queue/catalog';
+import type { LoadableModel } from '../inference/messages.js';
+import type { InferencePool } from '../inference/pool.js';
+import { Prover } from '../inference/prover.js';
+import { readAliases } from './aliases.js';
+import { type FoundVersion, type ModelDirectory, scanModelDirectory } from './model-directory.js';
+import { readVersionFiles } from './version-files.js';
+
+export interface ModelRegistryOptions {
+  directory: string;
+  /** Versions of other pools are left to other workers. */
+  poolName: string;
+  pool: InferencePool;
+  /** How long the proof of one version may take. */
+  proveMs: number;
+  /** How long a session that nobody asks for is kept. */
+  idleMs: number;
+  log: Logger;
+  now?: () => number;
+}
+
+/** What is known of a version that lies in the directory. */
+interface Entry {
+  /** Of the files when they were last looked into. */
+  signature: string;
+  served?: ModelDescriptor;
+  /** Why the files as they are now are not served; what was served before stays. */
+  refusal?: Refusal;
+}
+
+/** Replaced or removed versions that are kept for the tasks pinned to them; of more, the oldest go. */
+const RETIRED_MAX = 2;
+
+export class ModelRegistry {
+  private readonly entries = new Map<string, Entry>();
+  private readonly retired = new Map<string, { since: number }>();
+  private readonly aliases = new Map<string, ModelAliases>();
+  /** Signatures that are not yet believed to be final: the files may still be being copied. */
+  private unsettled = new Map<string, string>();
+  /** What the last look at the directory itself had to complain about. */
+  private misplaced: Refusal[] = [];
+  private readonly now: () => number;
+
+  constructor(private readonly options: ModelRegistryOptions) {
+    this.now = options.now ?? Date.now;
+  }
+
+  /** What the catalogue is told. */
+  get models(): ServedModels {
+    const refusals = [...this.entries.values()].map(({ refusal }) => refusal);
+    return {
+      served: this.served,
+      refused: [...this.misplaced, ...refusals.filter((refusal) => refusal !== undefined)],
+      aliases: Object.fromEntries(this.aliases),
+    };
+  }
+
+  /** The versions that chunks can be predicted with, replaced and removed ones among them. */
+  get pins(): string[] {
+    return [...this.served.map(modelPin), ...this.retired.keys()];
+  }
+
+  /**
+   * Looks at everything as it lies there.
+   * @throws Error when the directory cannot be read
+   */
+  async open(): Promise<void> {
+    const found = await scanModelDirectory(this.options.directory);
+    this.unsettled = new Map(found.versions.map((each) => [modelKey(each), each.signature]));
+    await this.follow(found);
+  }
+
+  /** Takes in what has changed in the directory, and lets go of sessions that nobody asks for. */
+  async refresh(): Promise<void> {
+    const found = await scanModelDirectory(this.options.directory);
+    // A volume that is away for a moment looks like this, too.
+    if (found.versions.length > 0) await this.follow(found);
+    const { pool, idleMs } = this.options;
+    this.dropRetired(this.now() - idleMs);
+    await pool.releaseUnused(this.now() - idleMs);
+  }
+
+  private get served(): ModelDescriptor[] {
+    return [...this.entries.values()].flatMap(({ served }) => served ?? []);
+  }
+
+  private async follow(found: ModelDirectory): Promise<void> {
+    this.misplaced = this.reported(found.refused);
+    const prover = new Prover(this.options.proveMs);
+    try {
+      for (const version of found.versions) await this.look(version, prover);
+    } finally {
+      await prover.stop();
+    }
+    this.removeAllBut(new Set(found.versions.map(modelKey)));
+    await this.followAliases(found);
+  }
+
+  /** Reads, proves and loads a version whose files have changed and are at rest. */
+  private async look(found: FoundVersion, prover: Prover): Promise<void> {
+    const key = modelKey(found);
+    const { signature } = found;
+    const entry = this.entries.get(key) ?? { signature: '' };
+    if (entry.signature === signature) return;
+    if (this.unsettled.get(key) !== signature) {
+      this.unsettled.set(key, signature);
+      return;
+    }
+    this.unsettled.delete(key);
+    this.entries.set(key, entry);
+    entry.signature = signature;
+    try {
+      await this.serve(found, entry, prover);
+      delete entry.refusal;
+    } catch (error) {
+      const { name, version } = found;
+      entry.refusal = { name, version: String(version), reason: (error as Error).message };
+      const kept = entry.served === undefined ? '' : '; what was served before stays in service';
+      this.options.log.error(`a model is not served${kept}`, { ...entry.refusal });
+    }
+  }
+
+  private async serve(found: FoundVersion, entry: Entry, prover: Prover): Promise<void> {
+    const { name, version, path } = found;
+    const { pool, poolName, log } = this.options;
+    const { file, samples, digest, fingerprint } = await readVersionFiles(found);
+    if (entry.served?.fingerprint === fingerprint) return;
+    if ((file.limits?.pool ?? 'default') !== poolName) {
+      this.retire(entry);
+      return;
+    }
+    const { manifest, example, secondsPerRow, doubt } = await prover.prove({ path, file, samples });
+    const descriptor: ModelDescriptor = {
+      name,
+      version,
+      manifest,
+      digest,
+      fingerprint,
+      seconds_per_row: secondsPerRow,
+      example,
+      ...(doubt === undefined ? {} : { doubt }),
+    };
+    const loadable: LoadableModel = { pin: modelPin(descriptor), path, digest, manifest, example };
+    await pool.load(loadable);
+    this.retired.delete(loadable.pin);
+    this.retire(entry);
+    entry.served = descriptor;
+    log.info('a model is served', { model: modelKey(descriptor), digest, ...(doubt === undefined ? {} : { doubt }) });
+  }
+
+  private removeAllBut(keys: ReadonlySet<string>): void {
+    for (const [key, entry] of this.entries) {
+      if (keys.has(key)) continue;
+      if (entry.served !== undefined) this.options.log.info('a model was removed', { model: key });
+      this.retire(entry);
+      this.entries.delete(key);
+    }
+  }
+
+  /** Offers a version to new tasks no longer, and keeps it for those that have it. */
+  private retire(entry: Entry): void {
+    if (entry.served === undefined) return;
+    this.retired.set(modelPin(entry.served), { since: this.now() });
+    delete entry.served;
+    while (this.retired.size > RETIRED_MAX) this.drop([...this.retired.keys()][0] as string);
+  }
+
+  private dropRetired(before: number): void {
+    for (const [pin, { since }] of this.retired) {
+      if (Math.max(since, this.options.pool.lastUsed(pin)) < before) this.drop(pin);
+    }
+  }
+
+  private drop(pin: string): void {
+    this.retired.delete(pin);
+    this.options.pool.forget(pin);
+  }
+
+  private async followAliases({ aliases }: ModelDirectory): Promise<void> {
+    const { log } = this.options;
+    const isServed = (name: string, version: number) =>
+      this.entries.get(modelKey({ name, version }))?.served !== undefined;
+    for (const name of this.aliases.keys()) {
+      if (!aliases.some((each) => each.name === name)) this.aliases.delete(name);
+    }
+    for (const found of aliases) {
+      const { name } = found;
+      if (!this.served.some((model) => model.name === name)) continue;
+      const before = this.aliases.get(name);
+      const after = await readAliases(found, before, (version) => isServed(name, version));
+      this.aliases.set(name, after);
+      if (JSON.stringify(after) === JSON.stringify(before)) continue;
+      log.info('aliases', { model: name, ...after.targets });
+      for (const problem of after.problems) log.error('an alias cannot be followed', { model: name, reason: problem });
+    }
+  }
+
+  /** Logs the refusals that were not there at the last look. */
+  private reported(refusals: readonly Refusal[]): Refusal[] {
+    for (const refusal of refusals) {
+      const isKnown = this.misplaced.some(
+        ({ name, version, reason }) =>
+          name === refusal.name && version === refusal.version && reason === refusal.reason,
+      );
+      if (!isKnown) this.options.log.error('a model is not served', { ...refusal });
+    }
+    return [...refusals];
+  }
+}

@@ -1,0 +1,297 @@
+/** Completes what model.json leaves out with what the graph says by itself, and refuses what cannot be served. */
+import { didYouMean } from '../did-you-mean.js';
+import { RowReader } from '../rows/row-reader.js';
+import { ELEMENT_TYPES, type ElementType } from './element-types.js';
+import { type Feature, shapeOf, sizeOf } from './feature.js';
+import { type Dimension, type Graph, type GraphTensor, type GraphValue, isTensor } from './graph.js';
+import { type Input, MICRO_BATCH_MAX, Manifest, type ManifestFile, type Output } from './manifest.js';
+import { problemsOf } from './strict.js';
+
+/** Rows of a micro-batch of a small model; a wide one takes as many as make up `MICRO_BATCH_VALUES`. */
+const MICRO_BATCH_ROWS = 1024;
+const MICRO_BATCH_VALUES = 1_048_576;
+
+/**
+ * @param file model.json; empty for a bare graph, whose manifest comes from the graph alone
+ * @throws Error with every problem, each with its remedy
+ */
+export function completeManifest(file: ManifestFile, graph: Graph): Manifest {
+  const problems: string[] = [];
+  const inputs = takeTensors(graph.inputs, 'input', problems);
+  const outputs = takeOutputs(file, graph, problems);
+  if (graph.inputs.length === 0) problems.push('the graph has no input that rows could go into');
+  refuse(problems);
+
+  const fixedBatch = batchOf(inputs, outputs, problems);
+  const features = file.features ?? inputs.map(featureOf);
+  const manifest: Manifest = {
+    features,
+    inputs: completeInputs(file, inputs, features, problems),
+    outputs: outputs.map((each) => completeOutput(file, each, problems)),
+    primary: file.primary ?? (outputs[0] as GraphTensor).name,
+    limits: { pool: 'default', ...file.limits, micro_batch: file.limits?.micro_batch ?? 1 },
+  };
+  if (file.description !== undefined) manifest.description = file.description;
+  if (file.default_outputs !== undefined) manifest.default_outputs = file.default_outputs;
+  problems.push(...outputNameProblems(manifest), ...fixedBatchProblems(file, fixedBatch));
+  refuse(problems);
+
+  if (fixedBatch !== undefined) Object.assign(manifest.limits, { micro_batch: fixedBatch, fixed_batch: fixedBatch });
+  else if (file.limits?.micro_batch === undefined) manifest.limits.micro_batch = microBatchOf(manifest);
+  const checked = Manifest.safeParse(manifest);
+  if (!checked.success) throw new Error(problemsOf(checked.error));
+  refuse(new RowReader(checked.data).defaultProblems());
+  return checked.data;
+}
+
+/** Values that go into and come out of the model for one row; an open dimension counts as 64. */
+export function valuesPerRow({ inputs, outputs }: Pick<Manifest, 'inputs' | 'outputs'>): number {
+  const sizes = [...inputs, ...outputs].map(({ shape }) =>
+    shape.reduce<number>((size, each) => size * (each ?? 64), 1),
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+function microBatchOf(manifest: Manifest): number {
+  return Math.max(1, Math.min(MICRO_BATCH_ROWS, Math.floor(MICRO_BATCH_VALUES / valuesPerRow(manifest))));
+}
+
+function refuse(problems: readonly string[]): void {
+  if (problems.length > 0) throw new Error(problems.join('; '));
+}
+
+function takeTensors(values: readonly GraphValue[], kind: string, problems: string[]): GraphTensor[] {
+  const tensors = values.filter(isTensor);
+  for (const value of values) if (!isTensor(value)) problems.push(`${kind} "${value.name}" is ${value.what}`);
+  return tensors;
+}
+
+/** Those of model.json, or all of them. */
+function takeOutputs(file: ManifestFile, graph: Graph, problems: string[]): GraphTensor[] {
+  const names = graph.outputs.map((each) => each.name);
+  if (file.outputs === undefined) {
+    const others = graph.outputs.filter((each) => !isTensor(each));
+    const tensors = takeTensors(graph.outputs, 'output', problems);
+    if (others.length > 0) {
+      problems.push(
+        tensors.length > 0
+          ? `export it as a tensor (scikit-learn: options zipmap=False), or list only ${tensors.map((each) => `"${each.name}"`).join(', ')} under "outputs" in model.json`
+          : 'export it as a tensor (scikit-learn: options zipmap=False)',
+      );
+    }
+    return tensors;
+  }
+  const found: GraphValue[] = [];
+  for (const { name } of file.outputs) {
+    const output = graph.outputs.find((each) => each.name === name);
+    if (output === undefined) problems.push(`the graph has no output "${name}"${didYouMean(name, names)}`);
+    else found.push(output);
+  }
+  return takeTensors(found, 'output', problems);
+}
+
+/** The size of the batch dimension where the graph takes just one; undefined where it takes any. */
+function batchOf(
+  inputs: readonly GraphTensor[],
+  outputs: readonly GraphTensor[],
+  problems: string[],
+): number | undefined {
+  for (const [kind, tensors] of [['input', inputs] as const, ['output', outputs] as const]) {
+    for (const { name, shape } of tensors) {
+      if (shape.length > 0) continue;
+      const remedy =
+        kind === 'input'
+          ? 'make it a constant of the graph, or give it a first dimension for the rows'
+          : 'leave it out of "outputs" in model.json, or export one value per row';
+      problems.push(`${kind} "${name}" is a single value without a batch dimension; ${remedy}`);
+    }
+  }
+  if (problems.length > 0) return undefined;
+  const sizes = new Set(inputs.map(({ shape }) => shape[0] as Dimension));
+  if (sizes.size > 1) {
+    const dimensions = inputs.map(({ name, shape }) => `"${name}" [${shape.map((each) => each ?? '?').join(', ')}]`);
+    problems.push(
+      `the inputs do not share a batch dimension: ${dimensions.join(', ')}; export all of them with a dynamic first dimension`,
+    );
+    return undefined;
+  }
+  const [size = null] = sizes;
+  for (const { name, shape } of outputs) {
+    const first = shape[0] as Dimension;
+    if (first === null || first === size) continue;
+    problems.push(
+      size === null
+        ? `output "${name}" has a first dimension of ${first} however many rows go in; leave it out of "outputs" in model.json, or export one value per row`
+        : `the inputs have a first dimension of ${size} and output "${name}" one of ${first}: there is no batch dimension; export the model with a dynamic first dimension`,
+    );
+  }
+  return size ?? undefined;
+}
+
+function fixedBatchProblems(file: ManifestFile, fixedBatch: number | undefined): string[] {
+  const { fixed_batch: stated, micro_batch: micro } = file.limits ?? {};
+  if (stated !== undefined && stated !== fixedBatch) {
+    return [`fixed_batch is ${stated}, but the graph takes ${fixedBatch ?? 'any number of'} rows`];
+  }
+  if (fixedBatch !== undefined && fixedBatch > MICRO_BATCH_MAX) {
+    return [`the graph takes just ${fixedBatch} rows at once, more than ${MICRO_BATCH_MAX}`];
+  }
+  if (fixedBatch !== undefined && micro !== undefined && micro !== fixedBatch) {
+    return [`micro_batch is ${micro}, but the graph takes just ${fixedBatch} rows at once; leave it out`];
+  }
+  return [];
+}
+
+function outputNameProblems({ outputs, primary, default_outputs: shown = [] }: Manifest): string[] {
+  const names = outputs.map((each) => each.name);
+  return [...new Set([primary, ...shown])]
+    .filter((name) => !names.includes(name))
+    .map((name) => `"${name}" is not one of the outputs${didYouMean(name, names)}`);
+}
+
+/** A feature for a tensor that nothing else is known of. */
+function featureOf({ name, type, shape }: GraphTensor): Feature {
+  const inner = perRow(shape);
+  const { kind } = ELEMENT_TYPES[type];
+  const element = kind === 'bigint' ? 'int' : kind;
+  if (inner.length === 0) return { name, type: element };
+  const [length] = inner;
+  if (inner.length === 1 && typeof length === 'number') return { name, type: 'vector', length, element };
+  return { name, type: 'tensor', shape: [...inner], element };
+}
+
+/** The shape of one row: `[rows, 1]` holds one value per row as `[rows]` does. */
+function perRow(shape: readonly Dimension[]): readonly Dimension[] {
+  const inner = shape.slice(1);
+  return inner.length === 1 && inner[0] === 1 ? [] : inner;
+}
+
+function completeInputs(
+  file: ManifestFile,
+  tensors: readonly GraphTensor[],
+  features: readonly Feature[],
+  problems: string[],
+): Input[] {
+  const stated = file.inputs ?? [];
+  const names = tensors.map((each) => each.name);
+  for (const { name } of stated) {
+    if (!names.includes(name)) problems.push(`the graph has no input "${name}"${didYouMean(name, names)}`);
+  }
+  const byName = new Map(features.map((feature) => [feature.name, feature]));
+  const used = new Set<string>();
+  const inputs = tensors.map((tensor): Input => {
+    const entry = stated.find((each) => each.name === tensor.name);
+    const isOnly = tensors.length === 1;
+    const packed = entry?.features ?? (isOnly ? features.map((each) => each.name) : [tensor.name]);
+    const found = packed.flatMap((name) => {
+      const feature = byName.get(name);
+      if (feature === undefined) {
+        const hint = didYouMean(name, byName.keys());
+        problems.push(`input "${tensor.name}" takes a feature "${name}", which is not among "features"${hint}`);
+        return [];
+      }
+      if (used.has(name)) problems.push(`feature "${name}" feeds two inputs`);
+      used.add(name);
+      return [feature];
+    });
+    checkType('input', tensor, entry?.type, problems);
+    for (const feature of found) problems.push(...typeProblems(feature, tensor));
+    const shape = found.length < packed.length ? [] : packedShape(tensor, entry?.shape, found, problems);
+    return { name: tensor.name, type: tensor.type, shape, features: packed };
+  });
+  for (const { name } of features) {
+    if (problems.length === 0 && !used.has(name)) problems.push(`feature "${name}" feeds no input of the graph (${names.join(', ')})`);
+  }
+  return inputs;
+}
+
+/** The shape of one row of an input, with the sizes that the graph leaves open taken from the features. */
+function packedShape(
+  tensor: GraphTensor,
+  stated: readonly Dimension[] | undefined,
+  features: readonly Feature[],
+  problems: string[],
+): Dimension[] {
+  const inner = stated ?? tensor.shape.slice(1);
+  if (stated !== undefined && !isCompatible(stated, tensor.shape.slice(1))) {
+    problems.push(`input "${tensor.name}" is [${text(tensor.shape)}] in the graph, [rows, ${text(stated)}] in model.json`);
+  }
+  const sizes = features.map((feature) => sizeOf(shapeOf(feature)));
+  if (sizes.includes(undefined)) {
+    const [only] = features;
+    const shape = only === undefined ? [] : shapeOf(only);
+    if (features.length > 1) problems.push(`input "${tensor.name}": a tensor of any size cannot be packed with other features`);
+    else if (!isCompatible(shape, inner)) problems.push(`input "${tensor.name}" is [${text(tensor.shape)}], feature "${only?.name}" [${text(shape)}] per row`);
+    return [...shape];
+  }
+  const size = sizes.reduce<number>((sum, each) => sum + (each ?? 0), 0);
+  const open = inner.filter((each) => each === null).length;
+  const known = inner.reduce<number>((product, each) => product * (each ?? 1), 1);
+  // What the graph leaves open is what the features fill.
+  const solved = open === 1 && size % known === 0 ? inner.map((each) => each ?? size / known) : [...inner];
+  const only = features.length === 1 ? features[0] : undefined;
+  const shape = open > 1 && only !== undefined && isCompatible(shapeOf(only), inner) ? [...shapeOf(only)] : solved;
+  if (sizeOf(shape) !== size) {
+    problems.push(`input "${tensor.name}" is [${text(tensor.shape)}], the features fill ${size} values per row`);
+  }
+  return shape;
+}
+
+function completeOutput(file: ManifestFile, tensor: GraphTensor, problems: string[]): Output {
+  const { type, shape, ...entry } = file.outputs?.find((each) => each.name === tensor.name) ?? { name: tensor.name };
+  checkType('output', tensor, type, problems);
+  const inner = perRow(tensor.shape);
+  if (shape !== undefined && !isCompatible(shape, inner) && !isCompatible(shape, tensor.shape.slice(1))) {
+    problems.push(`output "${tensor.name}" is [${text(tensor.shape)}] in the graph, [rows, ${text(shape)}] in model.json`);
+  }
+  const output: Output = { ...entry, type: tensor.type, shape: [...(shape ?? inner)] };
+  problems.push(...printingProblems(output));
+  return output;
+}
+
+function printingProblems({ name, type, shape, classes, top_k: topK }: Output): string[] {
+  const { kind } = ELEMENT_TYPES[type];
+  const [length, ...deeper] = shape;
+  const isVector = length !== undefined && deeper.length === 0 && kind !== 'string' && kind !== 'bool';
+  const isWhole = shape.length === 0 && (kind === 'int' || kind === 'bigint');
+  const problems: string[] = [];
+  if (classes !== undefined && !isVector && !isWhole) {
+    problems.push(`output "${name}": classes name a whole number or the places of a vector, which this is not`);
+  }
+  if (classes !== undefined && isVector && length !== null && length !== classes.length) {
+    problems.push(`output "${name}" has ${length} values per row and ${classes.length} classes`);
+  }
+  if (topK !== undefined && !isVector) problems.push(`output "${name}": top_k is for a vector of numbers`);
+  return problems;
+}
+
+function checkType(kind: string, tensor: GraphTensor, stated: ElementType | undefined, problems: string[]): void {
+  if (stated !== undefined && stated !== tensor.type) {
+    problems.push(`${kind} "${tensor.name}" is ${tensor.type} in the graph, ${stated} in model.json`);
+  }
+}
+
+/** Which features an element type can hold. */
+function typeProblems(feature: Feature, { name, type }: GraphTensor): string[] {
+  const { kind } = ELEMENT_TYPES[type];
+  const element = 'element' in feature ? feature.element : feature.type;
+  const isHeld: Record<typeof element, boolean> = {
+    float: kind === 'float',
+    int: kind === 'float' || kind === 'int' || kind === 'bigint',
+    bool: kind !== 'string',
+    string: kind === 'string',
+    category: kind !== 'bool' && !(kind === 'string' && feature.type === 'category' && typeof feature.values[0] === 'number'),
+  };
+  return isHeld[element] ? [] : [`feature "${feature.name}" is ${element}, input "${name}" ${type}`];
+}
+
+function isCompatible(shape: readonly Dimension[], other: readonly Dimension[]): boolean {
+  return (
+    shape.length === other.length &&
+    shape.every((size, at) => size === null || other[at] === null || size === other[at])
+  );
+}
+
+function text(shape: readonly Dimension[]): string {
+  return shape.map((each) => each ?? '?').join(', ');
+}

@@ -1,0 +1,42 @@
+/** Rows that a model may be tried with when nobody has given one. */
+import type { ElementRule } from '../rows/element-codec.js';
+import { type Feature, shapeOf } from './feature.js';
+import type { Manifest } from './manifest.js';
+
+/** Sizes tried for open dimensions: of a sequence, of an image. */
+const OPEN_SIZES = [1, 8, 32, 224];
+
+/** Rows within the bounds of every feature, the likeliest to be digested by a graph first. */
+export function exampleRows({ features }: Pick<Manifest, 'features'>): Record<string, unknown>[] {
+  const isOpen = features.some((feature) => shapeOf(feature).includes(null));
+  const sizes = isOpen ? OPEN_SIZES : [1];
+  return sizes.flatMap((size) =>
+    [0, 1].map((fill) =>
+      Object.fromEntries(features.map((feature) => [feature.name, valueOf(feature, fill, size)])),
+    ),
+  );
+}
+
+function valueOf(feature: Feature, fill: number, openSize: number): unknown {
+  const rule: ElementRule = 'element' in feature ? { ...feature, type: feature.element } : feature;
+  const element = elementOf(rule, fill);
+  return shapeOf(feature).reduceRight<unknown>(
+    (value, size) => Array.from({ length: size ?? openSize }, () => value),
+    element,
+  );
+}
+
+function elementOf({ type, min, max, values }: ElementRule, fill: number): unknown {
+  switch (type) {
+    case 'float':
+      return Math.min(Math.max(fill, min ?? fill), max ?? Number.POSITIVE_INFINITY);
+    case 'int':
+      return Math.min(Math.max(fill, Math.ceil(min ?? fill)), Math.floor(max ?? Number.POSITIVE_INFINITY));
+    case 'bool':
+      return fill === 1;
+    case 'string':
+      return fill === 1 ? 'text' : '';
+    case 'category':
+      return values?.[fill] ?? values?.[0];
+  }
+}

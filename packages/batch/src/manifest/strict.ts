@@ -1,0 +1,24 @@
+/** Objects that refuse keys they do not know, with the key that was probably meant. */
+import { z } from 'zod';
+import { didYouMean } from '../did-you-mean.js';
+
+export function strict<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
+  const known = Object.keys(shape);
+  return z.strictObject(shape, {
+    error: (issue) => {
+      if (issue.code !== 'unrecognized_keys') return undefined;
+      const hints = issue.keys.map((key) => `"${key}"${didYouMean(key, known)}`);
+      return `unknown ${issue.keys.length === 1 ? 'key' : 'keys'} ${hints.join(', ')}`;
+    },
+  });
+}
+
+/** Every problem of a value, one a line, each with its place: `features[2].min: …`. */
+export function problemsOf(error: z.ZodError): string {
+  return error.issues.map(({ path, message }) => `${placeOf(path)}${message}`).join('; ');
+}
+
+function placeOf(path: readonly PropertyKey[]): string {
+  const place = path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('');
+  return place === '' ? '' : `${place.replace(/^\./, '')}: `;
+}
