@@ -35,9 +35,7 @@ export class Producer {
     for (let start = 0; start < chunks; start += REMOVED_AT_ONCE) {
       const batch = Math.min(REMOVED_AT_ONCE, chunks - start);
       await Promise.all(
-        Array.from({ length: batch }, (_, index) =>
-          queue.remove(chunkJobId({ task, chunk: start + index })),
-        ),
+        Array.from({ length: batch }, (_, index) => queue.remove(chunkJobId({ task, chunk: start + index }))),
       );
     }
   }

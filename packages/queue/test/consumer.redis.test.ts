@@ -67,7 +67,8 @@ async function untilEmpty(): Promise<void> {
 
 it('runs the first chunk of every task before the second of any', async () => {
   for (const task of ['large', 'small']) {
-    for (let chunk = 0; chunk < (task === 'large' ? 3 : 1); chunk++) await producer.add('default', { task, chunk });
+    for (let chunk = 0; chunk < (task === 'large' ? 3 : 1); chunk++)
+      await producer.add('default', { task, chunk });
   }
   const { consumer, seen } = consume(async () => SETTLED);
   consumer.start();

@@ -1,5 +1,11 @@
 /** Cuts micro-batches out of the rows of a chunk: the values and the shape of each tensor that goes into a run. */
-import { allocate, copyInto, type ElementType, slice, type TensorData } from '@millrace/batch/manifest/element-types';
+import {
+  allocate,
+  copyInto,
+  type ElementType,
+  slice,
+  type TensorData,
+} from '@millrace/batch/manifest/element-types';
 import type { InputRows } from '@millrace/batch/rows/input-rows';
 
 export interface Take {
@@ -32,7 +38,8 @@ export function takeRows(input: InputRows, taken: Uint32Array, size: number): Ta
   if (input.kind === 'packed') {
     const shape = [size, ...input.shape];
     const isContiguous = last - first === size - 1;
-    if (isContiguous) return { type, shape, data: slice(input.data, first * input.size, (last + 1) * input.size) };
+    if (isContiguous)
+      return { type, shape, data: slice(input.data, first * input.size, (last + 1) * input.size) };
     const row = (at: number) => slice(input.data, at * input.size, (at + 1) * input.size);
     return { type, shape, data: gather(type, taken, size, input.size, row) };
   }

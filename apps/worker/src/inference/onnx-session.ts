@@ -38,8 +38,8 @@ export class OnnxSession {
 
   private constructor(private readonly session: InferenceSession) {
     this.graph = {
-      inputs: session.inputMetadata.map(valueOf),
-      outputs: session.outputMetadata.map(valueOf),
+      inputs: session.inputMetadata.map(graphValue),
+      outputs: session.outputMetadata.map(graphValue),
     };
   }
 
@@ -100,8 +100,9 @@ export class OnnxSession {
   }
 }
 
-function valueOf(value: InferenceSession.ValueMetadata): GraphValue {
-  if (!value.isTensor) return { name: value.name, type: undefined, what: 'a sequence or a map, not a tensor' };
+function graphValue(value: InferenceSession.ValueMetadata): GraphValue {
+  if (!value.isTensor)
+    return { name: value.name, type: undefined, what: 'a sequence or a map, not a tensor' };
   const { name, type, shape } = value;
   if (!isElementType(type)) {
     const known = ELEMENT_TYPE_NAMES.join(', ');

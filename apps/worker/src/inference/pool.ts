@@ -136,8 +136,11 @@ export class InferencePool {
   private release(thread: InferenceThread): void {
     const claimed = this.claims.get(thread);
     this.claims.delete(thread);
-    if (claimed !== undefined) return claimed();
-    if (!this.threads.has(thread)) return;
+    if (claimed !== undefined) claimed();
+    else if (this.threads.has(thread)) this.offer(thread);
+  }
+
+  private offer(thread: InferenceThread): void {
     const next = this.waiting.shift();
     if (next === undefined) this.idle.push(thread);
     else next.take(thread);

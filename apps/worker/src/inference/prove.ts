@@ -2,8 +2,9 @@
  * Proves a version before it is served: the graph opens, goes with its model.json, answers an example row, and gives the
  * samples the answers they are known to have. What is found out on the way completes the version's descriptor.
  */
-import { ELEMENT_TYPES } from '@millrace/batch/manifest/element-types';
+
 import { completeManifest } from '@millrace/batch/manifest/complete';
+import { ELEMENT_TYPES } from '@millrace/batch/manifest/element-types';
 import { exampleRows } from '@millrace/batch/manifest/example';
 import { float16Value } from '@millrace/batch/manifest/float16';
 import { type Graph, isTensor } from '@millrace/batch/manifest/graph';
@@ -98,7 +99,8 @@ async function findExample(
   manifest: Manifest,
   samples: Samples | undefined,
 ): Promise<Example> {
-  const rows = samples === undefined ? exampleRows(manifest) : samples.samples.slice(0, 1).map(({ row }) => row);
+  const rows =
+    samples === undefined ? exampleRows(manifest) : samples.samples.slice(0, 1).map(({ row }) => row);
   const reader = new RowReader(manifest);
   const taken = Uint32Array.from({ length: Math.min(2, manifest.limits.fixed_batch ?? 2) }, (_, at) => at);
   let failed: Example | undefined;
@@ -175,7 +177,9 @@ function agrees(
   if (found.length !== answer.length) return false;
   const isFloat = ELEMENT_TYPES[head.type].kind === 'float';
   return found.every((value, at) =>
-    isFloat ? Math.abs(Number(value) - Number(answer[at])) <= tolerance : String(value) === String(answer[at]),
+    isFloat
+      ? Math.abs(Number(value) - Number(answer[at])) <= tolerance
+      : String(value) === String(answer[at]),
   );
 }
 

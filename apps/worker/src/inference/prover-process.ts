@@ -1,6 +1,7 @@
 /** The process that proves versions for a worker: what crashes or never ends here harms nobody. */
-import type { ProverReply } from './prover.js';
+
 import { type Candidate, prove } from './prove.js';
+import type { ProverReply } from './prover.js';
 
 process.on('disconnect', () => process.exit(0));
 process.on('message', async (candidate: Candidate) => {

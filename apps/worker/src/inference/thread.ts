@@ -27,7 +27,9 @@ port.on('message', async (request: ThreadRequest) => {
     } else {
       const value = await predict(request.request);
       // Moves the result's bytes to the main thread instead of copying them.
-      const buffers = new Set(Object.values(value.result.segments).map((bytes) => bytes.buffer as ArrayBuffer));
+      const buffers = new Set(
+        Object.values(value.result.segments).map((bytes) => bytes.buffer as ArrayBuffer),
+      );
       send({ ok: true, value }, [...buffers]);
     }
   } catch (error) {

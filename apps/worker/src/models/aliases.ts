@@ -31,7 +31,9 @@ export async function readAliases(
     if (isServed(version)) aliases.targets[alias] = version;
     else if (previous !== undefined && isServed(previous)) {
       aliases.targets[alias] = previous;
-      aliases.problems.push(`${alias} is to be version ${version}, which is not served; it stays ${previous}`);
+      aliases.problems.push(
+        `${alias} is to be version ${version}, which is not served; it stays ${previous}`,
+      );
     } else aliases.problems.push(`${alias} is to be version ${version}, which is not served`);
   }
   return aliases;

@@ -67,7 +67,8 @@ async function scanModel({ name, path }: Entry, found: ModelDirectory): Promise<
   const folders = entries.filter(({ stats }) => stats.isDirectory());
   for (const folder of folders) await scanVersion(name, folder, found);
   const aliases = entries.find((entry) => entry.name === 'aliases.json');
-  if (aliases !== undefined) found.aliases.push({ name, path: aliases.path, writtenAt: aliases.stats.mtimeMs });
+  if (aliases !== undefined)
+    found.aliases.push({ name, path: aliases.path, writtenAt: aliases.stats.mtimeMs });
   const stray = entries.find((entry) => entry.stats.isFile() && entry.name.endsWith('.onnx'));
   if (stray !== undefined) {
     const reason = `${stray.name} lies beside the versions; put it into a folder named by its version, as ${name}/1/`;
@@ -79,7 +80,9 @@ async function scanVersion(name: string, folder: Entry, found: ModelDirectory): 
   const version = folder.name;
   const files = await entriesOf(folder.path);
   const models = files.filter((file) => file.stats.isFile() && file.name.endsWith('.onnx'));
-  const refuse = (reason: string) => void found.refused.push({ name, version, reason });
+  const refuse = (reason: string): void => {
+    found.refused.push({ name, version, reason });
+  };
   // Notebooks and data may lie beside the versions.
   const isMeant = models.length > 0 || files.some((file) => file.name === 'model.json');
   if (!MODEL_VERSION.test(version)) {
@@ -98,12 +101,15 @@ async function scanVersion(name: string, folder: Entry, found: ModelDirectory): 
 
 function addBareFile(file: Entry, found: ModelDirectory): void {
   const name = file.name.slice(0, -'.onnx'.length);
-  const refuse = (reason: string) => void found.refused.push({ name, version: '1', reason });
-  if (!MODEL_NAME.test(name)) return refuse(`a model's name must match ${MODEL_NAME.source}`);
-  if (found.versions.some((each) => each.name === name && each.version === 1)) {
-    return refuse(`both ${name}/1/ and ${file.name} are version 1; give the file a folder of its own, as ${name}/2/`);
-  }
-  found.versions.push({ name, version: 1, path: file.path, signature: signatureOf(file) });
+  const reason = bareFileProblem(name, file.name, found);
+  if (reason !== undefined) found.refused.push({ name, version: '1', reason });
+  else found.versions.push({ name, version: 1, path: file.path, signature: signatureOf(file) });
+}
+
+function bareFileProblem(name: string, file: string, { versions }: ModelDirectory): string | undefined {
+  if (!MODEL_NAME.test(name)) return `a model's name must match ${MODEL_NAME.source}`;
+  if (!versions.some((each) => each.name === name && each.version === 1)) return undefined;
+  return `both ${name}/1/ and ${file} are version 1; give the file a folder of its own, as ${name}/2/`;
 }
 
 function signatureOf({ name, stats }: Entry): string {

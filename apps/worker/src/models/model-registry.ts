@@ -2,7 +2,13 @@
  * The model registry is responsible for what this worker serves: it follows the model directory, proves what appears
  * there, loads it into the threads, and keeps what has been replaced or removed for the tasks that are pinned to it.
  */
-import { type ModelAliases, type ModelDescriptor, modelKey, modelPin, type Refusal } from '@millrace/batch/model';
+import {
+  type ModelAliases,
+  type ModelDescriptor,
+  modelKey,
+  modelPin,
+  type Refusal,
+} from '@millrace/batch/model';
 import type { Logger } from '@millrace/process/logger';
 import type { ServedModels } from '@millrace/queue/catalog';
 import type { LoadableModel } from '../inference/messages.js';
@@ -151,7 +157,11 @@ export class ModelRegistry {
     this.retired.delete(loadable.pin);
     this.retire(entry);
     entry.served = descriptor;
-    log.info('a model is served', { model: modelKey(descriptor), digest, ...(doubt === undefined ? {} : { doubt }) });
+    log.info('a model is served', {
+      model: modelKey(descriptor),
+      digest,
+      ...(doubt === undefined ? {} : { doubt }),
+    });
   }
 
   private removeAllBut(keys: ReadonlySet<string>): void {
@@ -197,7 +207,8 @@ export class ModelRegistry {
       this.aliases.set(name, after);
       if (JSON.stringify(after) === JSON.stringify(before)) continue;
       log.info('aliases', { model: name, ...after.targets });
-      for (const problem of after.problems) log.error('an alias cannot be followed', { model: name, reason: problem });
+      for (const problem of after.problems)
+        log.error('an alias cannot be followed', { model: name, reason: problem });
     }
   }
 

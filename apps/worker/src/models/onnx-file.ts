@@ -23,7 +23,8 @@ export function inspectOnnx(bytes: Uint8Array): OnnxFile {
   try {
     walk(bytes, 'model', file, found);
   } catch (error) {
-    if (error instanceof CutOffError && found.graph) throw new Error(`is cut off: ${error.message}; copy it again`);
+    if (error instanceof CutOffError && found.graph)
+      throw new Error(`is cut off: ${error.message}; copy it again`);
     if (error instanceof CutOffError && LOOKS_LIKE_ONNX.test(start)) {
       throw new Error(`is cut off: ${error.message}; copy it again`);
     }
@@ -58,7 +59,13 @@ type MessageName = keyof typeof MESSAGES;
 /** Nested deeper than any real graph; each subgraph takes three levels. */
 const DEPTH_MAX = 300;
 
-function walk(bytes: Uint8Array, message: MessageName, file: OnnxFile, found: { graph: boolean }, depth = 0): void {
+function walk(
+  bytes: Uint8Array,
+  message: MessageName,
+  file: OnnxFile,
+  found: { graph: boolean },
+  depth = 0,
+): void {
   if (depth > DEPTH_MAX) throw new Error('nested too deeply');
   const texts: Record<number, string> = {};
   let number = 0;

@@ -5,7 +5,7 @@ import { basename, dirname, isAbsolute, join, sep } from 'node:path';
 import { ManifestFile } from '@millrace/batch/manifest/manifest';
 import { Samples } from '@millrace/batch/manifest/samples';
 import { problemsOf } from '@millrace/batch/manifest/strict';
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { FoundVersion } from './model-directory.js';
 import { inspectOnnx } from './onnx-file.js';
 
@@ -83,7 +83,11 @@ async function readJson<Schema extends z.ZodType>(
 }
 
 /** @throws Error with the file's name and every problem, each with its place */
-export function parseJson<Schema extends z.ZodType>(file: string, text: string, schema: Schema): z.infer<Schema> {
+export function parseJson<Schema extends z.ZodType>(
+  file: string,
+  text: string,
+  schema: Schema,
+): z.infer<Schema> {
   let value: unknown;
   try {
     value = JSON.parse(text);

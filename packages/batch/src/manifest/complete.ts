@@ -4,7 +4,7 @@ import { RowReader } from '../rows/row-reader.js';
 import { ELEMENT_TYPES, type ElementType } from './element-types.js';
 import { type Feature, shapeOf, sizeOf } from './feature.js';
 import { type Dimension, type Graph, type GraphTensor, type GraphValue, isTensor } from './graph.js';
-import { type Input, MICRO_BATCH_MAX, Manifest, type ManifestFile, type Output } from './manifest.js';
+import { type Input, Manifest, type ManifestFile, MICRO_BATCH_MAX, type Output } from './manifest.js';
 import { problemsOf } from './strict.js';
 
 /** Rows of a micro-batch of a small model; a wide one takes as many as make up `MICRO_BATCH_VALUES`. */
@@ -36,7 +36,8 @@ export function completeManifest(file: ManifestFile, graph: Graph): Manifest {
   problems.push(...outputNameProblems(manifest), ...fixedBatchProblems(file, fixedBatch));
   refuse(problems);
 
-  if (fixedBatch !== undefined) Object.assign(manifest.limits, { micro_batch: fixedBatch, fixed_batch: fixedBatch });
+  if (fixedBatch !== undefined)
+    Object.assign(manifest.limits, { micro_batch: fixedBatch, fixed_batch: fixedBatch });
   else if (file.limits?.micro_batch === undefined) manifest.limits.micro_batch = microBatchOf(manifest);
   const checked = Manifest.safeParse(manifest);
   if (!checked.success) throw new Error(problemsOf(checked.error));
@@ -109,7 +110,9 @@ function batchOf(
   if (problems.length > 0) return undefined;
   const sizes = new Set(inputs.map(({ shape }) => shape[0] as Dimension));
   if (sizes.size > 1) {
-    const dimensions = inputs.map(({ name, shape }) => `"${name}" [${shape.map((each) => each ?? '?').join(', ')}]`);
+    const dimensions = inputs.map(
+      ({ name, shape }) => `"${name}" [${shape.map((each) => each ?? '?').join(', ')}]`,
+    );
     problems.push(
       `the inputs do not share a batch dimension: ${dimensions.join(', ')}; export all of them with a dynamic first dimension`,
     );
@@ -187,7 +190,9 @@ function completeInputs(
       const feature = byName.get(name);
       if (feature === undefined) {
         const hint = didYouMean(name, byName.keys());
-        problems.push(`input "${tensor.name}" takes a feature "${name}", which is not among "features"${hint}`);
+        problems.push(
+          `input "${tensor.name}" takes a feature "${name}", which is not among "features"${hint}`,
+        );
         return [];
       }
       if (used.has(name)) problems.push(`feature "${name}" feeds two inputs`);
@@ -200,7 +205,8 @@ function completeInputs(
     return { name: tensor.name, type: tensor.type, shape, features: packed };
   });
   for (const { name } of features) {
-    if (problems.length === 0 && !used.has(name)) problems.push(`feature "${name}" feeds no input of the graph (${names.join(', ')})`);
+    if (problems.length === 0 && !used.has(name))
+      problems.push(`feature "${name}" feeds no input of the graph (${names.join(', ')})`);
   }
   return inputs;
 }
@@ -214,14 +220,20 @@ function packedShape(
 ): Dimension[] {
   const inner = stated ?? tensor.shape.slice(1);
   if (stated !== undefined && !isCompatible(stated, tensor.shape.slice(1))) {
-    problems.push(`input "${tensor.name}" is [${text(tensor.shape)}] in the graph, [rows, ${text(stated)}] in model.json`);
+    problems.push(
+      `input "${tensor.name}" is [${text(tensor.shape)}] in the graph, [rows, ${text(stated)}] in model.json`,
+    );
   }
   const sizes = features.map((feature) => sizeOf(shapeOf(feature)));
   if (sizes.includes(undefined)) {
     const [only] = features;
     const shape = only === undefined ? [] : shapeOf(only);
-    if (features.length > 1) problems.push(`input "${tensor.name}": a tensor of any size cannot be packed with other features`);
-    else if (!isCompatible(shape, inner)) problems.push(`input "${tensor.name}" is [${text(tensor.shape)}], feature "${only?.name}" [${text(shape)}] per row`);
+    if (features.length > 1)
+      problems.push(`input "${tensor.name}": a tensor of any size cannot be packed with other features`);
+    else if (!isCompatible(shape, inner))
+      problems.push(
+        `input "${tensor.name}" is [${text(tensor.shape)}], feature "${only?.name}" [${text(shape)}] per row`,
+      );
     return [...shape];
   }
   const size = sizes.reduce<number>((sum, each) => sum + (each ?? 0), 0);
@@ -230,19 +242,26 @@ function packedShape(
   // What the graph leaves open is what the features fill.
   const solved = open === 1 && size % known === 0 ? inner.map((each) => each ?? size / known) : [...inner];
   const only = features.length === 1 ? features[0] : undefined;
-  const shape = open > 1 && only !== undefined && isCompatible(shapeOf(only), inner) ? [...shapeOf(only)] : solved;
+  const shape =
+    open > 1 && only !== undefined && isCompatible(shapeOf(only), inner) ? [...shapeOf(only)] : solved;
   if (sizeOf(shape) !== size) {
-    problems.push(`input "${tensor.name}" is [${text(tensor.shape)}], the features fill ${size} values per row`);
+    problems.push(
+      `input "${tensor.name}" is [${text(tensor.shape)}], the features fill ${size} values per row`,
+    );
   }
   return shape;
 }
 
 function completeOutput(file: ManifestFile, tensor: GraphTensor, problems: string[]): Output {
-  const { type, shape, ...entry } = file.outputs?.find((each) => each.name === tensor.name) ?? { name: tensor.name };
+  const { type, shape, ...entry } = file.outputs?.find((each) => each.name === tensor.name) ?? {
+    name: tensor.name,
+  };
   checkType('output', tensor, type, problems);
   const inner = perRow(tensor.shape);
   if (shape !== undefined && !isCompatible(shape, inner) && !isCompatible(shape, tensor.shape.slice(1))) {
-    problems.push(`output "${tensor.name}" is [${text(tensor.shape)}] in the graph, [rows, ${text(shape)}] in model.json`);
+    problems.push(
+      `output "${tensor.name}" is [${text(tensor.shape)}] in the graph, [rows, ${text(shape)}] in model.json`,
+    );
   }
   const output: Output = { ...entry, type: tensor.type, shape: [...(shape ?? inner)] };
   problems.push(...printingProblems(output));
@@ -256,7 +275,9 @@ function printingProblems({ name, type, shape, classes, top_k: topK }: Output): 
   const isWhole = shape.length === 0 && (kind === 'int' || kind === 'bigint');
   const problems: string[] = [];
   if (classes !== undefined && !isVector && !isWhole) {
-    problems.push(`output "${name}": classes name a whole number or the places of a vector, which this is not`);
+    problems.push(
+      `output "${name}": classes name a whole number or the places of a vector, which this is not`,
+    );
   }
   if (classes !== undefined && isVector && length !== null && length !== classes.length) {
     problems.push(`output "${name}" has ${length} values per row and ${classes.length} classes`);
@@ -265,7 +286,12 @@ function printingProblems({ name, type, shape, classes, top_k: topK }: Output): 
   return problems;
 }
 
-function checkType(kind: string, tensor: GraphTensor, stated: ElementType | undefined, problems: string[]): void {
+function checkType(
+  kind: string,
+  tensor: GraphTensor,
+  stated: ElementType | undefined,
+  problems: string[],
+): void {
   if (stated !== undefined && stated !== tensor.type) {
     problems.push(`${kind} "${tensor.name}" is ${tensor.type} in the graph, ${stated} in model.json`);
   }
@@ -280,7 +306,9 @@ function typeProblems(feature: Feature, { name, type }: GraphTensor): string[] {
     int: kind === 'float' || kind === 'int' || kind === 'bigint',
     bool: kind !== 'string',
     string: kind === 'string',
-    category: kind !== 'bool' && !(kind === 'string' && feature.type === 'category' && typeof feature.values[0] === 'number'),
+    category:
+      kind !== 'bool' &&
+      !(kind === 'string' && feature.type === 'category' && typeof feature.values[0] === 'number'),
   };
   return isHeld[element] ? [] : [`feature "${feature.name}" is ${element}, input "${name}" ${type}`];
 }

@@ -1,7 +1,7 @@
 /** The element types of tensors that ONNX Runtime serves: how their values are held, and which whole numbers they hold exactly. */
 import { float16Bits } from './float16.js';
 
-interface NumberType {
+export interface NumberType {
   kind: 'float' | 'int';
   array:
     | Float32ArrayConstructor
@@ -15,7 +15,8 @@ interface NumberType {
   /** The smallest and the largest number that fits, as it prints. */
   min: number;
   max: number;
-  /** Whole numbers from the negative of this (or `min`) to this (or `max`) are held exactly. */
+  /** The whole numbers between these are held exactly. */
+  exactMin: number;
   exactMax: number;
 }
 
@@ -36,11 +37,11 @@ interface StringType {
 }
 
 function int(array: NumberType['array'], min: number, max: number): NumberType {
-  return { kind: 'int', array, min, max, exactMax: max };
+  return { kind: 'int', array, min, max, exactMin: min, exactMax: max };
 }
 
 function float(array: NumberType['array'], max: number, exactMax: number): NumberType {
-  return { kind: 'float', array, min: -max, max, exactMax };
+  return { kind: 'float', array, min: -max, max, exactMin: -exactMax, exactMax };
 }
 
 /** float16 is held as its bits: Node has no array of its own for it before version 24. */

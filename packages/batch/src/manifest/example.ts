@@ -12,12 +12,12 @@ export function exampleRows({ features }: Pick<Manifest, 'features'>): Record<st
   const sizes = isOpen ? OPEN_SIZES : [1];
   return sizes.flatMap((size) =>
     [0, 1].map((fill) =>
-      Object.fromEntries(features.map((feature) => [feature.name, valueOf(feature, fill, size)])),
+      Object.fromEntries(features.map((feature) => [feature.name, exampleOf(feature, fill, size)])),
     ),
   );
 }
 
-function valueOf(feature: Feature, fill: number, openSize: number): unknown {
+function exampleOf(feature: Feature, fill: number, openSize: number): unknown {
   const rule: ElementRule = 'element' in feature ? { ...feature, type: feature.element } : feature;
   const element = elementOf(rule, fill);
   return shapeOf(feature).reduceRight<unknown>(

@@ -21,14 +21,18 @@ const ELEMENT = z.enum(ELEMENTS).default('float').describe('What each of its val
 const FEATURES_MAX_LENGTH = 1_000_000;
 const DIMENSION = z.int().min(1).max(FEATURES_MAX_LENGTH);
 
-const ABSENT = 'Stands in for a value that is absent, null, or an empty CSV field. Without it the value is required.';
+const ABSENT =
+  'Stands in for a value that is absent, null, or an empty CSV field. Without it the value is required.';
 
 export const Feature = z.discriminatedUnion('type', [
   strict({
     type: z.literal('float'),
     ...ABOUT,
     ...BOUNDS,
-    default: z.union([z.number(), z.literal('NaN')]).optional().describe(ABSENT),
+    default: z
+      .union([z.number(), z.literal('NaN')])
+      .optional()
+      .describe(ABSENT),
   }),
   strict({ type: z.literal('int'), ...ABOUT, ...BOUNDS, default: z.int().optional().describe(ABSENT) }),
   strict({ type: z.literal('bool'), ...ABOUT, default: z.boolean().optional().describe(ABSENT) }),
@@ -42,7 +46,10 @@ export const Feature = z.discriminatedUnion('type', [
     type: z.literal('category'),
     ...ABOUT,
     values: z
-      .union([z.array(z.string().regex(/^[^\0]*$/, 'must not hold U+0000')).min(1), z.array(z.number()).min(1)])
+      .union([
+        z.array(z.string().regex(/^[^\0]*$/, 'must not hold U+0000')).min(1),
+        z.array(z.number()).min(1),
+      ])
       .describe(
         'The values allowed. A string tensor is fed the string, a numeric one the number, or the position of the string in this list.',
       ),

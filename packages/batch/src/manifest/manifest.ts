@@ -40,7 +40,12 @@ const OUTPUT = {
     .min(1)
     .optional()
     .describe('Print only the k highest values of a vector, as a list of {"class", "score"}, highest first.'),
-  decimals: z.int().min(0).max(15).optional().describe('Round floats to so many decimals when they are printed.'),
+  decimals: z
+    .int()
+    .min(0)
+    .max(15)
+    .optional()
+    .describe('Round floats to so many decimals when they are printed.'),
   int64: z
     .enum(['auto', 'string', 'number'])
     .optional()
@@ -48,7 +53,9 @@ const OUTPUT = {
   non_finite: z
     .enum(['error', 'string'])
     .optional()
-    .describe('What NaN and the infinities are: an error of their row, or the strings "NaN", "Infinity", "-Infinity".'),
+    .describe(
+      'What NaN and the infinities are: an error of their row, or the strings "NaN", "Infinity", "-Infinity".',
+    ),
 };
 
 export const MICRO_BATCH_MAX = 65_536;
@@ -129,7 +136,12 @@ export type Manifest = z.infer<typeof Manifest>;
 
 function featureProblems(feature: Feature): string[] {
   const problems: string[] = [];
-  if ('min' in feature && feature.min !== undefined && feature.max !== undefined && feature.min > feature.max) {
+  if (
+    'min' in feature &&
+    feature.min !== undefined &&
+    feature.max !== undefined &&
+    feature.min > feature.max
+  ) {
     problems.push('min is above max');
   }
   if (feature.type === 'category' && new Set<unknown>(feature.values).size < feature.values.length) {

@@ -5,7 +5,9 @@ import { strict } from './strict.js';
 
 /** A value of an output tensor as it is, without class names: numbers, strings, booleans, and lists of them. */
 export type Answer = number | string | boolean | Answer[];
-const Answer: z.ZodType<Answer> = z.lazy(() => z.union([z.number(), z.string(), z.boolean(), z.array(Answer)]));
+const Answer: z.ZodType<Answer> = z.lazy(() =>
+  z.union([z.number(), z.string(), z.boolean(), z.array(Answer)]),
+);
 
 export const Samples = strict({
   /** The largest difference allowed between an answer and a float output. */

@@ -15,7 +15,12 @@ export function strict<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<S
 
 /** Every problem of a value, one a line, each with its place: `features[2].min: …`. */
 export function problemsOf(error: z.ZodError): string {
-  return error.issues.map(({ path, message }) => `${placeOf(path)}${message}`).join('; ');
+  return error.issues.map((issue) => `${placeOf(issue.path)}${messageOf(issue)}`).join('; ');
+}
+
+/** What is wrong with a key is told by an issue within the issue. */
+function messageOf(issue: z.core.$ZodIssue): string {
+  return issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
 }
 
 function placeOf(path: readonly PropertyKey[]): string {

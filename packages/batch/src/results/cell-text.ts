@@ -15,7 +15,9 @@ export function cellPrinter(column: Column): (row: number) => string {
   return (row) => {
     const { start, shape } = column.place(row);
     if (shape.length === 0) {
-      return classes === undefined ? print(data, start) : className(classes, Number(data[start]), print(data, start));
+      return classes === undefined
+        ? print(data, start)
+        : className(classes, Number(data[start]), print(data, start));
     }
     if (shape.length > 1) return nested(data, start, shape, 0, print).text;
     const length = shape[0] as number;
@@ -33,12 +35,12 @@ export function cellPrinter(column: Column): (row: number) => string {
 export function nonFiniteFinder(column: Column): (row: number) => boolean {
   const { head, data } = column;
   if (ELEMENT_TYPES[head.type].kind !== 'float' || head.non_finite === 'string') return () => false;
-  const isFinite: (value: unknown) => boolean =
+  const isNumber: (value: unknown) => boolean =
     head.type === 'float16' ? (bits) => ((bits as number) & 0x7c00) !== 0x7c00 : Number.isFinite;
   return (row) => {
     const { start, shape } = column.place(row);
     const end = start + shape.reduce((size, each) => size * each, 1);
-    for (let at = start; at < end; at++) if (!isFinite(data[at])) return true;
+    for (let at = start; at < end; at++) if (!isNumber(data[at])) return true;
     return false;
   };
 }

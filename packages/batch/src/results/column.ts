@@ -135,7 +135,8 @@ function rowShapeOf({ name, shape: stated }: Output, found: readonly number[]): 
     stated.length === found.length && stated.every((size, at) => size === null || size === found[at]);
   if (isAsStated) return found;
   if (sizeOf(stated) === sizeOf(found)) return stated as number[];
-  const text = (shape: readonly (number | null)[]) => ['rows', ...shape.map((each) => each ?? '?')].join(', ');
+  const text = (shape: readonly (number | null)[]) =>
+    ['rows', ...shape.map((each) => each ?? '?')].join(', ');
   throw new Error(`output "${name}" came out as [${text(found)}], not as [${text(stated)}]`);
 }
 

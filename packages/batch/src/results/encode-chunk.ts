@@ -1,8 +1,8 @@
 /** Encodes what a chunk came to, in the bytes that the common reads stream out. */
 import { outcomeOf, type RowCode, type RowError, type RowId } from '../errors.js';
+import type { Manifest } from '../manifest/manifest.js';
 import { cellPrinter, nonFiniteFinder } from './cell-text.js';
 import { type Column, columnBytes } from './column.js';
-import type { Manifest } from '../manifest/manifest.js';
 import { errorLine, lineHead } from './line.js';
 
 /**

@@ -1,6 +1,7 @@
 /** Reads stored segments back for the views that cannot be copied: every output, and CSV. */
-import type { RowError, RowId } from '../errors.js';
+
 import { z } from 'zod';
+import type { RowError, RowId } from '../errors.js';
 import { cellPrinter } from './cell-text.js';
 import { type Column, ColumnHead, readColumn } from './column.js';
 import { objectPrinter, type Segments } from './encode-chunk.js';
@@ -63,6 +64,8 @@ const Columns = z.object({ primary: z.string(), heads: z.array(ColumnHead) });
 function columnsOf(segments: Segments): { primary?: string; columns: Column[] } {
   if (segments.columns === undefined) return { columns: [] };
   const { primary, heads } = Columns.parse(JSON.parse(UTF8.decode(segments.columns)));
-  const columns = heads.map((head, index) => readColumn(head, segments[`column:${index}`] ?? new Uint8Array(0)));
+  const columns = heads.map((head, index) =>
+    readColumn(head, segments[`column:${index}`] ?? new Uint8Array(0)),
+  );
   return { primary, columns };
 }

@@ -1,8 +1,8 @@
 /** Turns the bytes of a chunk into input tensors, the ids, and an error for every row that could not be read. */
 import type { RowError, RowId } from '../errors.js';
 import { isBlank, type LineFormat, recordBorders } from '../split/record-borders.js';
-import type { InputRows } from './input-rows.js';
 import { parseRecord, withoutLineEnd } from './csv.js';
+import type { InputRows } from './input-rows.js';
 import { type CsvColumn, ID_KEY, type RowProblem, type RowReader } from './row-reader.js';
 
 export interface DecodedChunk {

@@ -6,6 +6,7 @@ import {
   ELEMENT_TYPES,
   type ElementType,
   type NumberArray,
+  type NumberType,
   type TensorData,
 } from '../manifest/element-types.js';
 import { float16Bits } from '../manifest/float16.js';
@@ -57,11 +58,11 @@ class NumberCodec implements ElementCodec {
   protected readonly max: number;
 
   constructor(rule: ElementRule, type: ElementType) {
-    const held = ELEMENT_TYPES[type] as { min: number; max: number; exactMax: number };
+    const held = ELEMENT_TYPES[type] as NumberType;
     this.integer = rule.type === 'int';
-    const limit = this.integer ? held.exactMax : held.max;
-    this.min = Math.max(rule.min ?? -limit, held.min, -limit);
-    this.max = Math.min(rule.max ?? limit, limit);
+    const [min, max] = this.integer ? [held.exactMin, held.exactMax] : [held.min, held.max];
+    this.min = Math.max(rule.min ?? min, min);
+    this.max = Math.min(rule.max ?? max, max);
   }
 
   write(value: unknown, data: TensorData, at: number): boolean {

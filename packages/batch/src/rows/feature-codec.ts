@@ -57,7 +57,8 @@ export class FeatureCodec {
     const rows = inputs[this.input] as InputRows;
     if (rows.kind !== 'packed') return;
     const at = row * rows.size + this.offset;
-    if (Number.isNaN(this.fallback)) (rows.data as Float64Array)[at] = this.type === 'float16' ? 0x7e00 : Number.NaN;
+    if (Number.isNaN(this.fallback))
+      (rows.data as Float64Array)[at] = this.type === 'float16' ? 0x7e00 : Number.NaN;
     else this.element.write(this.fallback, rows.data, at);
   }
 
@@ -126,7 +127,10 @@ export class FeatureCodec {
       return { code, message: `${place}: expected an array of ${wanted} values, got ${describe(value)}` };
     }
     if (value.length === 0 || value.length !== shape[depth]) {
-      return { code: 'wrong_length', message: `${place}: ${this.lengthProblem(value.length, shape[depth], depth)}` };
+      return {
+        code: 'wrong_length',
+        message: `${place}: ${this.lengthProblem(value.length, shape[depth], depth)}`,
+      };
     }
     for (let index = 0; index < value.length; index++) {
       const problem = this.nestedProblem(value[index], shape, depth + 1, `${place}[${index}]`, data);

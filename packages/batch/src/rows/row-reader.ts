@@ -1,7 +1,7 @@
 /** Reads rows into the input tensors of a model, and says what is wrong with the ones that do not fit. */
 import { didYouMean } from '../did-you-mean.js';
 import type { RowCode, RowId } from '../errors.js';
-import { sizeOf, shapeOf } from '../manifest/feature.js';
+import { shapeOf, sizeOf } from '../manifest/feature.js';
 import type { Manifest } from '../manifest/manifest.js';
 import { describe, shorten } from './describe.js';
 import { FeatureCodec } from './feature-codec.js';
@@ -70,11 +70,14 @@ export class RowReader {
     const values: unknown[] = new Array(this.features.length);
     columns.forEach((column, at) => {
       const field = fields[at] as string;
-      if (typeof column === 'number') values[column] = fieldValue(field, this.features[column] as FeatureCodec);
+      if (typeof column === 'number')
+        values[column] = fieldValue(field, this.features[column] as FeatureCodec);
       else if (column !== ID_KEY) {
         const [feature, element] = column;
-        const elements = (values[feature] ??= []) as unknown[];
-        elements[element] = (this.features[feature] as FeatureCodec).element.fromText(field);
+        values[feature] ??= [];
+        (values[feature] as unknown[])[element] = (this.features[feature] as FeatureCodec).element.fromText(
+          field,
+        );
       }
     });
     return this.readArray(values, inputs, index);
