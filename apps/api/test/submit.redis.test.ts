@@ -164,7 +164,7 @@ describe('the models', () => {
     const list = await request(harness.app).get('/v1/models').expect(200);
     expect(list.body.models).toMatchObject([{ model: 'iris@1', workers: 1, manifest: IRIS_MANIFEST }]);
     const one = await request(harness.app).get('/v1/models/iris').expect(200);
-    expect(one.body).toEqual(list.body.models[0]);
+    expect(one.body).toMatchObject(list.body.models[0] as object);
     await request(harness.app).post('/batch-predict?model=iris').send([one.body.example]).expect(202);
     await harness.stop();
   });

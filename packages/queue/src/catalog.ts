@@ -158,7 +158,9 @@ export class Catalog {
     const refusal = model?.refused.findLast(
       ({ version }) => parsed?.version === undefined || version === String(parsed.version),
     );
-    const aliases = Object.keys(model?.aliases ?? {}).map((alias) => `${model?.name}@${alias}`);
+    const aliases = Object.entries(model?.aliases ?? {}).flatMap(([alias, version]) =>
+      served.includes(`${model?.name}@${version}`) ? [`${model?.name}@${alias}`] : [],
+    );
     const names = [...models.values()].filter(({ versions }) => versions.length > 0).map(({ name }) => name);
     const why =
       refusal !== undefined && parsed?.alias === undefined

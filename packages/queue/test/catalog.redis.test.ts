@@ -21,6 +21,9 @@ beforeEach(() => {
 });
 
 const serving = (...served: ModelDescriptor[]): ServedModels => ({ served, refused: [], aliases: {} });
+const aliases = (writtenAt: number, targets: Record<string, number>) => ({
+  iris: { written_at: writtenAt, targets, problems: [] },
+});
 const worker = (id: string) => new CatalogPublisher(redis.redis, keys, id);
 
 describe('the catalogue', () => {
@@ -79,9 +82,78 @@ describe('the catalogue', () => {
   });
 
   it('has a lifetime on every key', async () => {
-    await worker('a').beat(serving(IRIS), now);
+    await worker('a').beat({ ...serving(IRIS), aliases: aliases(1, { champion: 1 }) }, now);
     const all = await redis.keysUnder(keys.prefix);
-    expect(all.length).toBe(4);
+    expect(all.length).toBe(5);
     for (const key of all) expect(await redis.redis.pttl(key), key).toBeGreaterThan(0);
+  });
+});
+
+describe('a worker whose models change', () => {
+  it('takes back what it has published and serves no more', async () => {
+    const one = worker('a');
+    await one.beat(serving(IRIS, IRIS_2), now);
+    await one.beat(serving(IRIS), now);
+    expect((await catalog.list()).map(({ model }) => model.version)).toEqual([1]);
+  });
+
+  it('counts as serving the version with its very files only', async () => {
+    await worker('a').beat(serving({ ...IRIS, fingerprint: 'old' }), now);
+    await worker('b').beat(serving({ ...IRIS, fingerprint: 'new' }), now);
+    expect(await catalog.list()).toMatchObject([{ model: { fingerprint: 'new' }, workers: 1 }]);
+  });
+});
+
+describe('an alias', () => {
+  it('stands for what the live worker with the newest file says', async () => {
+    await worker('a').beat({ ...serving(IRIS, IRIS_2), aliases: aliases(2_000, { champion: 2 }) }, now);
+    await worker('b').beat({ ...serving(IRIS, IRIS_2), aliases: aliases(1_000, { champion: 1 }) }, now);
+    expect((await catalog.resolve('iris@champion')).model.version).toBe(2);
+    await worker('a').leave();
+    now += 2_000;
+    expect((await catalog.resolve('iris@champion')).model.version).toBe(1);
+  });
+
+  it('is remembered when the last worker has left', async () => {
+    await worker('a').beat({ ...serving(IRIS, IRIS_2), aliases: aliases(1, { champion: 1 }) }, now);
+    await worker('a').leave();
+    expect(await catalog.resolve('iris@champion')).toMatchObject({ model: { version: 1 }, workers: 0 });
+  });
+
+  it.each([
+    ['iris@champoin', 'no worker serves "iris@champoin"; did you mean "iris@champion"?'],
+    ['iris@gone', 'no worker serves "iris@gone"'],
+    ['iris@toString', 'no worker serves "iris@toString"'],
+  ])('%s is refused by name', async (ref, message) => {
+    const said = aliases(1, { champion: 1, gone: 7 });
+    await worker('a').beat({ ...serving(IRIS), aliases: said }, now);
+    await expect(catalog.resolve(ref)).rejects.toMatchObject({ code: 'unknown_model', message });
+  });
+});
+
+describe('a version that a worker refuses', () => {
+  const refused = [
+    { name: 'iris', version: '3', reason: 'model.onnx is empty' },
+    { name: 'tulips', version: '1', reason: 'model.onnx is not an ONNX file' },
+  ];
+
+  it('is shown with the reason, once however many workers say so', async () => {
+    await worker('a').beat({ ...serving(IRIS), refused }, now);
+    await worker('b').beat({ ...serving(IRIS), refused }, now);
+    expect((await catalog.model('iris')).refused).toEqual([refused[0]]);
+    expect(await catalog.model('tulips')).toMatchObject({ versions: [], refused: [refused[1]] });
+  });
+
+  it.each([
+    ['iris@3', 'no worker serves "iris@3": model.onnx is empty'],
+    ['tulips', 'no worker serves "tulips": model.onnx is not an ONNX file'],
+  ])('is why %s is refused', async (ref, message) => {
+    await worker('a').beat({ ...serving(IRIS), refused }, now);
+    await expect(catalog.resolve(ref)).rejects.toMatchObject({ code: 'unknown_model', message });
+  });
+
+  it('does not stand in the way of the versions that are served', async () => {
+    await worker('a').beat({ ...serving(IRIS), refused }, now);
+    expect((await catalog.resolve('iris')).model.version).toBe(1);
   });
 });

@@ -50,7 +50,8 @@ export async function prove({ path, file, samples }: Candidate): Promise<Proof> 
       const doubt = `no example row was found that the graph takes: ${example.error.message}`;
       return { manifest, example: example.row, secondsPerRow: SECONDS_PER_ROW_UNKNOWN, doubt };
     }
-    const secondsPerRow = await timeInference(session, manifest, example.row);
+    const rows = samples === undefined ? [example.row] : samples.samples.map(({ row }) => row);
+    const secondsPerRow = await timeInference(session, manifest, rows);
     return { manifest, example: example.row, secondsPerRow };
   } finally {
     await session.release();
@@ -134,10 +135,15 @@ async function proveSamples(session: OnnxSession, manifest: Manifest, known: Sam
   });
 }
 
-/** Seconds of inference per row at the manifest's micro-batch, over at least 50 ms. */
-async function timeInference(session: OnnxSession, manifest: Manifest, row: unknown): Promise<number> {
-  const rows = manifest.limits.micro_batch;
-  const batch = decodeRows(new Array(rows).fill(row), new RowReader(manifest));
+/** Seconds of inference per row at the manifest's micro-batch, over at least 50 ms of these rows again and again. */
+async function timeInference(
+  session: OnnxSession,
+  manifest: Manifest,
+  rows: readonly unknown[],
+): Promise<number> {
+  const size = manifest.limits.micro_batch;
+  const repeated = Array.from({ length: size }, (_, at) => rows[at % rows.length]);
+  const batch = decodeRows(repeated, new RowReader(manifest));
   await session.predict(manifest, batch);
   const startedAt = performance.now();
   let runs = 0;
@@ -145,7 +151,7 @@ async function timeInference(session: OnnxSession, manifest: Manifest, row: unkn
     await session.predict(manifest, batch);
     runs++;
   }
-  return (performance.now() - startedAt) / 1000 / (runs * rows);
+  return (performance.now() - startedAt) / 1000 / (runs * size);
 }
 
 /** @throws Error that names the first row that is not one of the model */

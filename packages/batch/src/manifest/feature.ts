@@ -4,8 +4,8 @@ import { strict } from './strict.js';
 
 export const NAME = z.string().min(1).max(200);
 
+const NAMED = { name: NAME.describe('The key of a JSON row and the column of a CSV file.') };
 const ABOUT = {
-  name: NAME.describe('The key of a JSON row and the column of a CSV file.'),
   description: z.string().max(2000).optional(),
   unit: z.string().max(50).optional(),
 };
@@ -26,6 +26,7 @@ const ABSENT =
 
 export const Feature = z.discriminatedUnion('type', [
   strict({
+    ...NAMED,
     type: z.literal('float'),
     ...ABOUT,
     ...BOUNDS,
@@ -34,15 +35,23 @@ export const Feature = z.discriminatedUnion('type', [
       .optional()
       .describe(ABSENT),
   }),
-  strict({ type: z.literal('int'), ...ABOUT, ...BOUNDS, default: z.int().optional().describe(ABSENT) }),
-  strict({ type: z.literal('bool'), ...ABOUT, default: z.boolean().optional().describe(ABSENT) }),
   strict({
+    ...NAMED,
+    type: z.literal('int'),
+    ...ABOUT,
+    ...BOUNDS,
+    default: z.int().optional().describe(ABSENT),
+  }),
+  strict({ ...NAMED, type: z.literal('bool'), ...ABOUT, default: z.boolean().optional().describe(ABSENT) }),
+  strict({
+    ...NAMED,
     type: z.literal('string'),
     ...ABOUT,
     max_length: z.int().min(1).optional().describe('In UTF-16 code units.'),
     default: z.string().optional().describe(ABSENT),
   }),
   strict({
+    ...NAMED,
     type: z.literal('category'),
     ...ABOUT,
     values: z
@@ -55,8 +64,9 @@ export const Feature = z.discriminatedUnion('type', [
       ),
     default: z.union([z.string(), z.number()]).optional().describe(ABSENT),
   }),
-  strict({ type: z.literal('vector'), ...ABOUT, ...BOUNDS, length: DIMENSION, element: ELEMENT }),
+  strict({ ...NAMED, type: z.literal('vector'), ...ABOUT, ...BOUNDS, length: DIMENSION, element: ELEMENT }),
   strict({
+    ...NAMED,
     type: z.literal('tensor'),
     ...ABOUT,
     ...BOUNDS,
