@@ -17,9 +17,12 @@ export class Heartbeat {
   /** Resolves with the first beat, from which on the models are offered. */
   async start(): Promise<void> {
     await this.publisher.beat(this.models(), Date.now());
-    this.timer = setInterval(() => {
-      this.beating ??= this.beat();
-    }, HEARTBEAT_MS);
+    this.timer = setInterval(() => this.beatNow(), HEARTBEAT_MS);
+  }
+
+  /** For news that should not wait for the next beat. */
+  beatNow(): void {
+    this.beating ??= this.beat();
   }
 
   async stop(): Promise<void> {

@@ -70,7 +70,7 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
   });
   const port = await listen(server, settings.WORKER_PORT, settings.WORKER_HOST, 'WORKER_PORT');
   await heartbeat.start();
-  const follower = new ModelFollower(models, consumer, settings.MODELS_POLL_MS, log);
+  const follower = new ModelFollower(models, consumer, heartbeat, settings.MODELS_POLL_MS, log);
   follower.start();
   log.info('the worker is ready', { models: models.pins.length, threads: settings.WORKER_THREADS, port });
 

@@ -1,6 +1,7 @@
-/** Has the registry look at the model directory, again and again, and the consumer start with the first model. */
+/** Has the registry look at the model directory, again and again, and tells those who need to know what has changed. */
 import { errorFields, type Logger } from '@millrace/process/logger';
 import type { Consumer } from '@millrace/queue/consumer';
+import type { Heartbeat } from '../heartbeat.js';
 import type { ModelRegistry } from './model-registry.js';
 
 export class ModelFollower {
@@ -14,6 +15,7 @@ export class ModelFollower {
   constructor(
     private readonly models: ModelRegistry,
     private readonly consumer: Consumer,
+    private readonly heartbeat: Heartbeat,
     private readonly pollMs: number,
     private readonly log: Logger,
   ) {}
@@ -32,9 +34,11 @@ export class ModelFollower {
 
   private async look(): Promise<void> {
     try {
+      const before = JSON.stringify(this.models.models);
       await this.models.refresh();
       this.lastError = '';
       this.startConsuming();
+      if (JSON.stringify(this.models.models) !== before) this.heartbeat.beatNow();
     } catch (error) {
       const { message } = error as Error;
       if (message !== this.lastError) this.log.error('the models cannot be followed', errorFields(error));

@@ -1,0 +1,137 @@
+import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { IRIS_MODEL_PATH } from '../fixtures/iris.js';
+import { onnxModel } from '../fixtures/onnx-graph.js';
+import { TestPlatform } from '../fixtures/platform.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'millrace-e2e-'));
+const models = join(directory, 'models');
+let platform: TestPlatform;
+
+/** A model that adds a number to its input. */
+const adding = (number: number): Uint8Array =>
+  onnxModel({
+    inputs: [{ name: 'x', type: 'float32', shape: ['n'] }],
+    outputs: [{ name: 'y', type: 'float32', shape: ['n'] }],
+    nodes: [{ op: 'Add', inputs: ['x', 'w'], outputs: ['y'] }],
+    initializers: [
+      { name: 'w', type: 'float32', dims: [1], data: new Uint8Array(Float32Array.of(number).buffer) },
+    ],
+  });
+
+/** The same with a million multiplications per row that come to nothing. */
+function slowlyAdding(number: number): Uint8Array {
+  const size = 1_000;
+  const floats = (length: number, value = 0) => new Uint8Array(new Float32Array(length).fill(value).buffer);
+  return onnxModel({
+    inputs: [{ name: 'x', type: 'float32', shape: ['n', 1] }],
+    outputs: [{ name: 'y', type: 'float32', shape: ['n', 1] }],
+    nodes: [
+      { op: 'MatMul', inputs: ['x', 'wide'], outputs: ['spread'] },
+      { op: 'MatMul', inputs: ['spread', 'square'], outputs: ['multiplied'] },
+      { op: 'MatMul', inputs: ['multiplied', 'tall'], outputs: ['nothing'] },
+      { op: 'Sum', inputs: ['x', 'nothing', 'w'], outputs: ['y'] },
+    ],
+    initializers: [
+      { name: 'wide', type: 'float32', dims: [1, size], data: floats(size) },
+      { name: 'square', type: 'float32', dims: [size, size], data: floats(size * size) },
+      { name: 'tall', type: 'float32', dims: [size, 1], data: floats(size) },
+      { name: 'w', type: 'float32', dims: [1], data: floats(1, number) },
+    ],
+  });
+}
+
+/** Writes a file under a hidden name and moves it into place, as a deployment does. */
+function put(path: string, content: Uint8Array | object): void {
+  const file = join(models, path);
+  const partial = join(models, '.partial');
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(partial, content instanceof Uint8Array ? content : JSON.stringify(content));
+  renameSync(partial, file);
+}
+
+beforeAll(async () => {
+  cpSync(dirname(IRIS_MODEL_PATH), join(models, 'iris/1'), { recursive: true });
+  put('add/1/model.onnx', adding(1));
+  put('add/aliases.json', { champion: 1 });
+  platform = await TestPlatform.start(directory, 2, { MODELS_DIR: models, MODELS_POLL_MS: '100' });
+});
+afterAll(async () => {
+  await platform.stop();
+  rmSync(directory, { recursive: true });
+});
+
+interface Shown {
+  model: string;
+  workers: number;
+  versions: { version: number; status: string; workers: number; reason?: string; problem?: string }[];
+}
+
+/** Asks for the model until it is shown as it should be. */
+async function shown(ref: string, isMeant: (model: Shown) => boolean): Promise<Shown> {
+  for (;;) {
+    const model = (await (await fetch(`${platform.url}/v1/models/${ref}`)).json()) as Shown;
+    if (model.versions !== undefined && isMeant(model)) return model;
+  }
+}
+
+async function predict(ref: string): Promise<{ model: string; predictions: unknown[] }> {
+  const id = await platform.submit(`/batch-predict?model=${ref}`, 'application/json', '[10]');
+  const answer = await platform.finished(id);
+  return { model: (answer as unknown as { model: string }).model, predictions: answer.predictions };
+}
+
+const versionOf = (model: Shown, version: number) => model.versions.find((each) => each.version === version);
+
+it('a version that appears is served by every worker, and an alias moves to it, without a restart', async () => {
+  expect(await predict('add@champion')).toEqual({ model: 'add@1', predictions: [11] });
+  put('add/2/model.onnx', adding(2));
+  await shown('add', (model) => versionOf(model, 2)?.workers === 2);
+  expect(await predict('add')).toEqual({ model: 'add@2', predictions: [12] });
+  expect(await predict('add@champion')).toEqual({ model: 'add@1', predictions: [11] });
+  put('add/aliases.json', { champion: 2 });
+  await shown('add@champion', ({ model }) => model === 'add@2');
+  expect(await predict('add@champion')).toEqual({ model: 'add@2', predictions: [12] });
+});
+
+it('a broken version is shown with its reason, and the others stay in service', async () => {
+  put('add/3/model.onnx', adding(3).subarray(0, -4));
+  const model = await shown('add', (each) => versionOf(each, 3) !== undefined);
+  expect(versionOf(model, 3)).toMatchObject({ status: 'refused', reason: expect.stringMatching(/cut off/) });
+  expect(await predict('add')).toEqual({ model: 'add@2', predictions: [12] });
+});
+
+it('a task finishes on the files that it was accepted with, though they are replaced while it waits', async () => {
+  put('slow/1/model.onnx', slowlyAdding(2));
+  await shown('slow', ({ workers }) => workers === 2);
+  const rows = 400_000;
+  const body = '10\n'.repeat(rows);
+  const id = await platform.submit('/batch-predict?model=slow', 'application/x-ndjson', body);
+  put('slow/1/model.onnx', slowlyAdding(50));
+  for (;;) {
+    const { predictions } = await predict('slow');
+    if (predictions[0] === 60) break;
+  }
+  expect((await platform.poll(id)).rows.succeeded).toBeLessThan(rows);
+  const answer = await platform.finished(id);
+  expect(answer).toMatchObject({ status: 'succeeded', rows: { succeeded: rows } });
+  expect(new Set(answer.predictions)).toEqual(new Set([12]));
+});
+
+it('a model of another pool waits for a worker of that pool', async () => {
+  put('wide/1/model.json', { limits: { pool: 'gpu' } });
+  put('wide/1/model.onnx', adding(7));
+  const worker = platform.addWorker({ POOL: 'gpu' });
+  await worker.ready;
+  expect(await shown('wide', ({ workers }) => workers === 1)).toMatchObject({ model: 'wide@1' });
+  expect(await predict('wide')).toEqual({ model: 'wide@1', predictions: [17] });
+  await worker.stop();
+  await shown('wide', ({ workers }) => workers === 0);
+  const id = await platform.submit('/batch-predict?model=wide', 'application/json', '[1]');
+  const waiting = (await platform.poll(id)) as unknown as { status: string; waiting_for: string };
+  expect(waiting).toMatchObject({ status: 'pending', waiting_for: 'a worker that serves wide@1' });
+  await platform.addWorker({ POOL: 'gpu' }).ready;
+  expect((await platform.finished(id)).predictions).toEqual([8]);
+});
