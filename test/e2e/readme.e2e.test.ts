@@ -9,8 +9,10 @@ interface Example {
   printed: string;
 }
 
-const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
-const EXAMPLES = [...README.matchAll(/^```console\n([\s\S]*?)^```$/gm)].flatMap(([, block = '']) =>
+const PAGES = ['README.md', 'docs/models.md']
+  .map((page) => readFileSync(join(ROOT, page), 'utf8'))
+  .join('\n');
+const EXAMPLES = [...PAGES.matchAll(/^```console\n([\s\S]*?)^```$/gm)].flatMap(([, block = '']) =>
   readExamples(block),
 );
 const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
@@ -35,7 +37,8 @@ it.each(EXAMPLES)('$command prints what the README says', async ({ command, prin
   const here = command
     .replaceAll('localhost:3000', `127.0.0.1:${platform.port}`)
     .replace(UUID, (id) => ids.get(id) ?? id);
-  const output = await shell(here, folder);
+  // What is about files of the project is run where they are.
+  const output = await shell(here, here.startsWith('npm run') ? ROOT : folder);
   const [written] = printed.match(UUID) ?? [];
   const [found] = output.match(UUID) ?? [];
   if (written !== undefined && found !== undefined) ids.set(written, found);
