@@ -64,7 +64,6 @@ describe('the images', () => {
     const ofApi = ['node_modules/express', 'apps/api/dist/main.js'];
     const ofWorker = [
       'node_modules/onnxruntime-node',
-      'node_modules/piscina',
       'apps/worker/dist/main.js',
       'models/iris/1/model.onnx',
     ];

@@ -111,3 +111,16 @@ it('without a row is no batch', async () => {
   await expect(upload.finish()).rejects.toMatchObject({ code: 'empty_batch' });
   expect(await redis.keysUnder(keys.prefix)).not.toContain(keys.task(ID));
 });
+
+it('of more rows than the model allows is refused, and its undoing leaves nothing', async () => {
+  await upload.add({ ...chunk(0), rows: 20 });
+  const error = await upload.add(chunk(1)).catch((thrown) => thrown);
+  expect(error).toMatchObject({
+    code: 'too_many_rows',
+    message: 'a task of this model may have at most 20 rows',
+    details: { limit_rows: 20 },
+  });
+  await upload.undo(error);
+  expect(await keysOfTask()).toEqual([]);
+  expect(await jobs()).toBe(0);
+});

@@ -10,7 +10,7 @@ const ModelList = z.object({ models: z.array(z.object({ name: z.string(), exampl
 export async function welcome(url: string, needsKey: boolean, say: (line: string) => void): Promise<void> {
   await untilReady(url);
   const header = needsKey ? ` -H 'authorization: Bearer <key>'` : '';
-  const { name, example } = needsKey ? { name: '<model>', example: {} } : await firstModel(url);
+  const { name, example } = needsKey ? { name: '<model>', example: {} } : await shownModel(url);
   say('');
   say(`Millrace is ready: ${url}`);
   say(
@@ -31,9 +31,11 @@ async function untilReady(url: string): Promise<void> {
   }
 }
 
-async function firstModel(url: string): Promise<{ name: string; example?: unknown }> {
+async function shownModel(url: string): Promise<{ name: string; example?: unknown }> {
   const response = await fetch(`${url}/v1/models`);
-  const [model] = ModelList.parse(await response.json()).models;
+  const { models } = ModelList.parse(await response.json());
+  // The model of the README, if it is there.
+  const model = models.find(({ name }) => name === 'iris') ?? models[0];
   if (model === undefined) throw new Error('no model is served');
   return model;
 }

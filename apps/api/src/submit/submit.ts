@@ -69,6 +69,9 @@ async function accept(
       model,
       rows: upload.rows,
     });
+    // Its last chunk was committed before the upload had ended; otherwise the worker says it.
+    if (isTerminal(task.status))
+      deps.log.info('a task finished', { task_id: id, request_id: requestId, model });
     return task;
   } catch (error) {
     const aborted = error instanceof BatchError && error.code === 'upload_aborted';
