@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 /**
  * Every key of the platform in Redis. The keys of one task share a hash tag, so that one script may touch them all on a
  * cluster. `TTL` names the lifetime; nothing is written without one.
@@ -18,6 +20,15 @@ export class Keys {
   /** Hash: segment name → bytes of a chunk's result. TTL: unfinished, then results. */
   output = (id: string, chunk: number): string => `${this.outputs(id)}${chunk}`;
   outputs = (id: string): string => `${this.tag(id)}:out:`;
+
+  /**
+   * Hash: what has become of a client's idempotency key: `task`, `fingerprint`, and `answered` once the task is accepted.
+   * TTL: claim; deleted when the request is refused.
+   */
+  claim = (client: string, key: string): string => `${this.claimTag(client, key)}:claim`;
+
+  /** String: the task whose upload holds the idempotency key now. TTL: lease, renewed while the upload goes on. */
+  lease = (client: string, key: string): string => `${this.claimTag(client, key)}:lease`;
 
   /** Channel: the id of every task that has finished. */
   finished = (): string => `${this.prefix}:finished`;
@@ -45,6 +56,14 @@ export class Keys {
   private tag(id: string): string {
     return `${this.prefix}:{${id}}`;
   }
+
+  /** A digest, since the key is the client's text of any kind; one tag for both, so that one script may touch them. */
+  private claimTag(client: string, key: string): string {
+    const digest = createHash('sha256')
+      .update(JSON.stringify([client, key]))
+      .digest('hex');
+    return `${this.prefix}:{key-${digest}}`;
+  }
 }
 
 /** Lifetimes in milliseconds. */
@@ -63,6 +82,16 @@ export const DEFAULT_LIFETIMES: Lifetimes = {
   resultsMs: 24 * HOUR,
   recordMs: 7 * 24 * HOUR,
 };
+
+export interface ClaimLifetimes {
+  /** How long a key stays in use after the API process that received its upload has ended or fallen silent. */
+  leaseMs: number;
+  /** How long a key is remembered at most; it is free earlier when the results of its task have expired. */
+  keptMs: number;
+}
+
+/** Long enough for a task that finishes as late as it may. */
+export const CLAIM_KEPT_MS = DEFAULT_LIFETIMES.unfinishedMs + DEFAULT_LIFETIMES.resultsMs;
 
 /** Of a model descriptor no worker publishes any more. */
 export const DESCRIPTOR_TTL_MS = 7 * 24 * HOUR;

@@ -7,6 +7,7 @@ import type { Task } from '@millrace/batch/task';
 import type { Redis } from 'ioredis';
 import { type Begun, parseBegun } from './begun.js';
 import { DEFAULT_LIFETIMES, type Keys, type Lifetimes } from './keys.js';
+import { defineScripts, type Script } from './scripts/define-scripts.js';
 import { EMPTY_LEDGER } from './scripts/status-moves.js';
 import { TASK_SCRIPTS } from './scripts/task-scripts.js';
 import { parseTask } from './task-record.js';
@@ -25,9 +26,6 @@ export interface NewTask {
 
 export type Committed = 'committed' | 'finished' | 'done' | 'gone';
 
-type Argument = string | number | Buffer;
-type Script = (...args: Argument[]) => Promise<unknown>;
-
 export class TaskStore {
   private readonly scripts: Record<keyof typeof TASK_SCRIPTS, Script>;
 
@@ -38,7 +36,7 @@ export class TaskStore {
     private readonly lifetimes: Lifetimes = DEFAULT_LIFETIMES,
     private readonly now: () => number = Date.now,
   ) {
-    this.scripts = defineScripts(redis);
+    this.scripts = defineScripts(redis, TASK_SCRIPTS);
   }
 
   /** Records a task in `receiving`, with an empty ledger. */
@@ -180,18 +178,6 @@ export class TaskStore {
     const { resultsMs, recordMs } = this.lifetimes;
     return [this.now(), resultsMs, recordMs, this.keys.finished(), this.keys.outputs(id)];
   }
-}
-
-/** Every script as a function of its KEYS and ARGV. Answers come as bytes where they hold some. */
-function defineScripts(redis: Redis): Record<keyof typeof TASK_SCRIPTS, Script> {
-  const commands = redis as unknown as Record<string, Script>;
-  const defined = Object.entries(TASK_SCRIPTS).map(([name, { numberOfKeys, lua, answersBytes }]) => {
-    const command = `millrace_${name}`;
-    redis.defineCommand(command, { numberOfKeys, lua });
-    const run = commands[answersBytes ? `${command}Buffer` : command] as Script;
-    return [name, run.bind(redis)];
-  });
-  return Object.fromEntries(defined);
 }
 
 function taskOf(record: Record<string, string>): Task | undefined {

@@ -4,7 +4,7 @@
  */
 import { FINISH, STATUS_MOVES } from './status-moves.js';
 
-interface ScriptDefinition {
+export interface ScriptDefinition {
   numberOfKeys: number;
   lua: string;
   answersBytes?: true;
