@@ -5,9 +5,10 @@ import { errorFields, type Logger } from '@millrace/process/logger';
 import { createRegistry } from '@millrace/process/metrics';
 import type { Running } from '@millrace/process/run-process';
 import { Catalog } from '@millrace/queue/catalog';
+import { ClaimStore } from '@millrace/queue/claim-store';
 import { connectForRequests, connectForWork, serverProblems, watchOutages } from '@millrace/queue/connection';
 import { FinishedEvents } from '@millrace/queue/finished-events';
-import { Keys } from '@millrace/queue/keys';
+import { CLAIM_KEPT_MS, Keys } from '@millrace/queue/keys';
 import { Producer } from '@millrace/queue/producer';
 import { TaskStore } from '@millrace/queue/task-store';
 import { createApp } from './app.js';
@@ -43,8 +44,11 @@ export async function startApi(settings: ApiSettings, log: Logger): Promise<Runn
   const producer = new Producer(redis, keys, (error) => log.debug('the queue', errorFields(error)));
   const catalog = new Catalog(redis, keys);
   watchQueue(registry, producer, catalog);
+  const store = new TaskStore(redis, keys);
+  const claimLifetimes = { leaseMs: settings.IDEMPOTENCY_LEASE_MS, keptMs: CLAIM_KEPT_MS };
   const app = createApp({
-    store: new TaskStore(redis, keys),
+    store,
+    claims: new ClaimStore(redis, keys, store, claimLifetimes),
     producer,
     catalog,
     events,

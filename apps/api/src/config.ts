@@ -20,6 +20,8 @@ export const ApiSettings = z
     MAX_ROW_BYTES: integer(64, 64 * MIB, MIB),
     /** How long an upload may send nothing. */
     UPLOAD_IDLE_MS: integer(100, 600_000, 30_000),
+    /** How long an Idempotency-Key stays in use after the API process that received its upload was killed. */
+    IDEMPOTENCY_LEASE_MS: integer(100, 600_000, 15_000),
     /** How long a stopping API lets requests finish. */
     STOP_GRACE_MS: integer(0, 600_000, 15_000),
   })

@@ -6,6 +6,9 @@ import type { Catalog } from '@millrace/queue/catalog';
 import type { Producer } from '@millrace/queue/producer';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
+/** How a submission ended: `repeated` was answered with the task of an earlier one, `checked` was a dry run. */
+export type TaskOutcome = 'accepted' | 'repeated' | 'checked' | 'refused' | 'aborted';
+
 export class ApiMetrics {
   private readonly requests: Histogram<'method' | 'route' | 'status'>;
   private readonly tasks: Counter<'model' | 'format' | 'outcome'>;
@@ -45,7 +48,7 @@ export class ApiMetrics {
     this.requests.observe({ method, route, status }, seconds);
   }
 
-  task(model: string, format: string, outcome: 'accepted' | 'refused' | 'aborted', rows: number): void {
+  task(model: string, format: string, outcome: TaskOutcome, rows: number): void {
     this.tasks.inc({ model, format, outcome });
     if (outcome === 'accepted') this.rows.inc({ model }, rows);
   }

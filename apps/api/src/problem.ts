@@ -11,8 +11,11 @@ const STATUS: Record<RequestCode, number> = {
   conflicting_parameter: 400,
   duplicate_column: 400,
   empty_batch: 400,
+  idempotency_key_in_use: 409,
+  idempotency_key_reused: 422,
   internal: 500,
   invalid_body: 400,
+  invalid_idempotency_key: 400,
   invalid_parameter: 400,
   invalid_rows: 422,
   malformed_body: 400,
@@ -39,7 +42,10 @@ const STATUS: Record<RequestCode, number> = {
 };
 
 /** When a client does well to try again, in seconds. */
-const RETRY_AFTER_SECONDS: Partial<Record<RequestCode, number>> = { store_unavailable: 2 };
+const RETRY_AFTER_SECONDS: Partial<Record<RequestCode, number>> = {
+  idempotency_key_in_use: 1,
+  store_unavailable: 2,
+};
 
 /** How long the rest of a refused upload is read and thrown away, so that the client gets to read the answer. */
 const LINGER_MS = 2_000;

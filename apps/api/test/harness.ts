@@ -3,9 +3,10 @@
 import { createLogger } from '@millrace/process/logger';
 import { createRegistry } from '@millrace/process/metrics';
 import { Catalog, CatalogPublisher } from '@millrace/queue/catalog';
+import { ClaimStore } from '@millrace/queue/claim-store';
 import { connectForRequests, connectForWork, serverProblems } from '@millrace/queue/connection';
 import { FinishedEvents } from '@millrace/queue/finished-events';
-import type { Keys } from '@millrace/queue/keys';
+import { CLAIM_KEPT_MS, type ClaimLifetimes, type Keys } from '@millrace/queue/keys';
 import { Producer } from '@millrace/queue/producer';
 import { TaskStore } from '@millrace/queue/task-store';
 import type { Express } from 'express';
@@ -37,6 +38,7 @@ export async function startHarness(
   keys: Keys,
   apiKeys?: ApiKeys,
   limits = LIMITS,
+  claimLifetimes: ClaimLifetimes = { leaseMs: 15_000, keptMs: CLAIM_KEPT_MS },
 ): Promise<Harness> {
   const redis = connectForRequests(url);
   const subscriber = connectForWork(url);
@@ -51,6 +53,7 @@ export async function startHarness(
   const producer = new Producer(redis, keys, () => {});
   const app = createApp({
     store,
+    claims: new ClaimStore(redis, keys, store, claimLifetimes),
     producer,
     catalog: new Catalog(redis, keys),
     events,

@@ -70,13 +70,6 @@ export async function* readBody(request: Request, limits: BodyLimits): AsyncGene
   }
 }
 
-/** The whole body, for formats that are parsed at once. */
-export async function readWholeBody(request: Request, limits: BodyLimits): Promise<Buffer> {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of readBody(request, limits)) pieces.push(piece);
-  return Buffer.concat(pieces);
-}
-
 interface Pieces {
   next(): Promise<IteratorResult<Uint8Array>>;
   return?(): Promise<unknown>;

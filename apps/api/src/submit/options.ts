@@ -10,6 +10,13 @@ export const SubmitOptions = z.object({
 });
 export type SubmitOptions = z.infer<typeof SubmitOptions>;
 
+/** What a client can ask for in the query. */
+export const SubmitQuery = SubmitOptions.extend({
+  /** `true` checks the rows and keeps nothing of them. */
+  validate_only: z.enum(['true', 'false'], 'must be true or false').optional(),
+});
+export type SubmitQuery = z.infer<typeof SubmitQuery>;
+
 /** @throws BatchError `conflicting_parameter` when query and body disagree */
 export function mergeOptions(query: SubmitOptions, body: SubmitOptions): SubmitOptions {
   for (const name of ['model', 'on_invalid'] as const) {

@@ -11,9 +11,9 @@ import type { Catalog, CatalogEntry } from '@millrace/queue/catalog';
 import type { Request } from 'express';
 import type { ApiMetrics } from '../metrics.js';
 import { parseParameters } from '../query.js';
-import { type BodyFormat, bodyFormat, readBody, readWholeBody } from './body.js';
+import { type BodyFormat, type BodyLimits, bodyFormat, readBody } from './body.js';
 import { parseJsonBody, toLines } from './json-body.js';
-import { mergeOptions, SubmitOptions } from './options.js';
+import { mergeOptions, type SubmitOptions, SubmitQuery } from './options.js';
 
 export interface SubmissionDeps {
   catalog: Catalog;
@@ -33,37 +33,54 @@ export interface Submission {
 
 const CHUNK_BYTES = 1024 * 1024;
 
-/** @throws BatchError for everything that can be known before the rows are taken in */
-export async function readSubmission(deps: SubmissionDeps, request: Request): Promise<Submission> {
-  const options = parseParameters(SubmitOptions, request.query, 'query parameter');
-  const format = bodyFormat(request);
-  if (format === 'json') return readJson(deps, request, options);
-  const entry = await resolveModel(deps, options.model);
-  return options.on_invalid === 'reject'
-    ? readCheckedLines(deps, request, format, entry)
-    : { entry, sentAs: format, format, bytes: streamBody(deps, request, format) };
+/** A request whose head is understood and whose body is still to be read. */
+export interface Intake {
+  request: Request;
+  format: BodyFormat;
+  query: SubmitQuery;
+  /** Hears every piece of the body, inflated, before anything is made of it. */
+  onPiece(piece: Uint8Array): void;
 }
 
-async function readJson(deps: SubmissionDeps, request: Request, query: SubmitOptions): Promise<Submission> {
-  const body = await readWholeBody(request, wholeLimits(deps, 'send large batches as application/x-ndjson'));
-  deps.metrics.received('json', body.length);
-  const { rows, options, pointer } = parseJsonBody(body);
-  const { model, on_invalid: onInvalid } = mergeOptions(query, options);
-  const entry = await resolveModel(deps, model);
+/** @throws BatchError `unknown_parameter`, `invalid_parameter`, `unsupported_media_type` */
+export function openIntake({ metrics }: SubmissionDeps, request: Request): Intake {
+  const query = parseParameters(SubmitQuery, request.query, 'query parameter');
+  const format = bodyFormat(request);
+  return { request, format, query, onPiece: (piece) => metrics.received(format, piece.length) };
+}
+
+/** @throws BatchError for everything that can be known before the rows are taken in */
+export async function readSubmission(deps: SubmissionDeps, intake: Intake): Promise<Submission> {
+  const { format, query } = intake;
+  if (format === 'json') return readJson(deps, intake);
+  const entry = await resolveModel(deps, query.model);
+  return query.on_invalid === 'reject'
+    ? readCheckedLines(deps, intake, format, entry)
+    : { entry, sentAs: format, format, bytes: streamBody(deps, intake) };
+}
+
+async function readJson(deps: SubmissionDeps, intake: Intake): Promise<Submission> {
+  const { rows, pointer, entry, onInvalid } = await readJsonRows(deps, intake);
   if (onInvalid !== 'report') validateRows(rows, new RowReader(entry.model.manifest), pointer);
   return { entry, sentAs: 'json', format: 'ndjson', bytes: [toLines(rows)] };
+}
+
+/** The rows of a JSON body, parsed and not yet checked. */
+export async function readJsonRows(deps: SubmissionDeps, intake: Intake) {
+  const body = await readWholeBody(deps, intake);
+  const { rows, options, pointer } = parseJsonBody(body);
+  const { model, on_invalid: onInvalid } = mergeOptions(pickOptions(intake.query), options);
+  return { rows, pointer, entry: await resolveModel(deps, model), onInvalid };
 }
 
 /** Lines that are to be refused whole when one is bad must be read whole before they are accepted. */
 async function readCheckedLines(
   deps: SubmissionDeps,
-  request: Request,
+  intake: Intake,
   format: LineFormat,
   entry: CatalogEntry,
 ): Promise<Submission> {
-  const hint = 'on_invalid=reject reads the body whole; without it any size is streamed';
-  const body = await readWholeBody(request, wholeLimits(deps, hint));
-  deps.metrics.received(format, body.length);
+  const body = await readWholeBody(deps, intake);
   const reader = new RowReader(entry.model.manifest);
   const { splitter, columns } = createSplitter(deps, format, entry);
   const chunks = [...splitter.push(body), ...splitter.end()];
@@ -72,37 +89,56 @@ async function readCheckedLines(
   return { entry, sentAs: format, format, bytes: [body] };
 }
 
-async function resolveModel({ catalog }: SubmissionDeps, ref: string | undefined): Promise<CatalogEntry> {
+export async function resolveModel(
+  { catalog }: SubmissionDeps,
+  ref: string | undefined,
+): Promise<CatalogEntry> {
   if (ref !== undefined) return catalog.resolve(ref);
   const models = (await catalog.list()).map((entry) => modelKey(entry.model));
   throw new BatchError('model_required', 'say which model, for example ?model=name', { models });
 }
 
-/** `columns` is filled by the header line, which comes before the first chunk; it stays empty for NDJSON. */
-export function createSplitter({ limits }: SubmissionDeps, format: LineFormat, { model }: CatalogEntry) {
+/**
+ * `columns` is filled by the header line, which comes before the first chunk; it stays empty for NDJSON.
+ * @param bounds of one chunk; by default what keeps an inference thread busy
+ */
+export function createSplitter(
+  { limits }: SubmissionDeps,
+  format: LineFormat,
+  { model }: CatalogEntry,
+  bounds = { maxRows: rowsPerChunk(model), maxBytes: CHUNK_BYTES },
+) {
   const columns: CsvColumn[] = [];
-  const options = {
-    format,
-    maxRows: rowsPerChunk(model),
-    maxBytes: CHUNK_BYTES,
-    maxRecordBytes: limits.maxRowBytes,
-  };
+  const options = { format, ...bounds, maxRecordBytes: limits.maxRowBytes };
   const onHeader = (header: Uint8Array) => void columns.push(...parseHeader(header, model.manifest));
   return { columns, splitter: new ChunkSplitter(format === 'csv' ? { ...options, onHeader } : options) };
 }
 
-function wholeLimits({ limits }: SubmissionDeps, hint: string) {
-  return { maxBytes: Math.min(limits.maxJsonBytes, limits.maxBodyBytes), idleMs: limits.uploadIdleMs, hint };
+/** What a body may be: JSON, and lines that are refused whole when one is bad, are read whole. */
+function bodyLimits({ limits }: SubmissionDeps, { format, query }: Intake): BodyLimits {
+  const { maxBodyBytes, maxJsonBytes, uploadIdleMs: idleMs } = limits;
+  if (format !== 'json' && query.on_invalid !== 'reject') return { maxBytes: maxBodyBytes, idleMs };
+  const hint =
+    format === 'json'
+      ? 'send large batches as application/x-ndjson'
+      : 'on_invalid=reject reads the body whole; without it any size is streamed';
+  return { maxBytes: Math.min(maxJsonBytes, maxBodyBytes), idleMs, hint };
 }
 
-async function* streamBody(
-  { limits, metrics }: SubmissionDeps,
-  request: Request,
-  format: LineFormat,
-): AsyncGenerator<Uint8Array> {
-  const bounds = { maxBytes: limits.maxBodyBytes, idleMs: limits.uploadIdleMs };
-  for await (const piece of readBody(request, bounds)) {
-    metrics.received(format, piece.length);
+/** The body piece by piece. */
+export async function* streamBody(deps: SubmissionDeps, intake: Intake): AsyncGenerator<Uint8Array> {
+  for await (const piece of readBody(intake.request, bodyLimits(deps, intake))) {
+    intake.onPiece(piece);
     yield piece;
   }
+}
+
+async function readWholeBody(deps: SubmissionDeps, intake: Intake): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of streamBody(deps, intake)) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
+
+function pickOptions({ validate_only: _, ...options }: SubmitQuery): SubmitOptions {
+  return options;
 }

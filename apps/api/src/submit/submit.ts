@@ -5,6 +5,8 @@ import { modelKey } from '@millrace/batch/model';
 import { isTerminal } from '@millrace/batch/status';
 import { type Task, taskView } from '@millrace/batch/task';
 import type { Logger } from '@millrace/process/logger';
+import type { CatalogEntry } from '@millrace/queue/catalog';
+import type { ClaimStore } from '@millrace/queue/claim-store';
 import type { FinishedEvents } from '@millrace/queue/finished-events';
 import type { Producer } from '@millrace/queue/producer';
 import type { TaskStore } from '@millrace/queue/task-store';
@@ -13,11 +15,23 @@ import { waitingFor } from '../models.js';
 import { sendResult } from '../result/send-result.js';
 import { preferredWait, waitForEnd } from '../result/wait.js';
 import { sendJson } from '../send-json.js';
-import { createSplitter, readSubmission, type Submission, type SubmissionDeps } from './submission.js';
+import { ClaimedKey, keyInUse } from './claimed-key.js';
+import { Fingerprint } from './fingerprint.js';
+import { idempotencyKey } from './idempotency-key.js';
+import {
+  createSplitter,
+  type Intake,
+  openIntake,
+  readSubmission,
+  type Submission,
+  type SubmissionDeps,
+  streamBody,
+} from './submission.js';
 import { Upload } from './upload.js';
 
 export interface SubmitDeps extends SubmissionDeps {
   store: TaskStore;
+  claims: ClaimStore;
   producer: Producer;
   events: FinishedEvents;
   log: Logger;
@@ -25,8 +39,12 @@ export interface SubmitDeps extends SubmissionDeps {
 
 export function submitRoute(deps: SubmitDeps): RequestHandler {
   return async (request, response) => {
-    const submission = await readSubmission(deps, request);
-    const accepted = await accept(deps, response, submission);
+    const intake = openIntake(deps, request);
+    const key = idempotencyKey(request);
+    const { task: accepted, entry } =
+      key === undefined
+        ? await accept(deps, response, await readSubmission(deps, intake), randomUUID())
+        : await acceptOnce(deps, response, intake, key);
     response.location(`/batch-result/${accepted.id}`);
     const waitMs = preferredWait(request);
     // Accepted is accepted: an outage while waiting must not keep the id from the client.
@@ -39,8 +57,76 @@ export function submitRoute(deps: SubmitDeps): RequestHandler {
       return sendResult(deps, response, task, 'json', 'default');
     }
     response.status(202).set('Retry-After', '1');
-    sendJson(response, taskView(task, waitingFor(task, submission.entry)));
+    sendJson(response, taskView(task, waitingFor(task, entry)));
   };
+}
+
+interface Accepted {
+  task: Task;
+  /** What is served under the name of its model now. */
+  entry: CatalogEntry | undefined;
+}
+
+/** As `accept`, and for the same key of the same client the same task again. */
+async function acceptOnce(
+  deps: SubmitDeps,
+  response: Response,
+  intake: Intake,
+  key: string,
+): Promise<Accepted> {
+  const { validate_only: _, ...asked } = intake.query;
+  const fingerprint = new Fingerprint(intake.format, asked);
+  const claim = { client: response.locals.client, key, task: randomUUID() };
+  const claimed = await deps.claims.claim(claim);
+  switch (claimed.kind) {
+    case 'in_use':
+      throw keyInUse();
+    case 'answered':
+      return answerAgain(deps, response, intake, claimed, fingerprint);
+    case 'claimed':
+      break;
+    default:
+      return claimed satisfies never;
+  }
+  const held = new ClaimedKey(deps.claims, claim, fingerprint);
+  const onPiece = (piece: Uint8Array) => {
+    intake.onPiece(piece);
+    held.receive(piece);
+  };
+  try {
+    const submission = await readSubmission(deps, { ...intake, onPiece });
+    const accepted = await accept(deps, response, submission, claim.task, () => held.confirm());
+    // Should this be lost, the next request with the key finds the sealed task.
+    await held.answer().catch(() => deps.log.warn('a key was not answered', { task_id: claim.task }));
+    return accepted;
+  } catch (error) {
+    throw await held.abandon(error).catch(() => error);
+  } finally {
+    held.stop();
+  }
+}
+
+/** Reads a repeated request to its end, keeps nothing of it, and returns the task that the first one has become. */
+async function answerAgain(
+  deps: SubmitDeps,
+  response: Response,
+  intake: Intake,
+  { task, fingerprint: first }: { task: Task; fingerprint: string },
+  fingerprint: Fingerprint,
+): Promise<Accepted> {
+  response.locals.taskId = task.id;
+  for await (const piece of streamBody(deps, intake)) fingerprint.update(piece);
+  const isSame = fingerprint.digest() === first;
+  deps.metrics.task(task.model, intake.format, isSame ? 'repeated' : 'refused', 0);
+  if (!isSame) {
+    throw new BatchError(
+      'idempotency_key_reused',
+      'this Idempotency-Key was used for another request: its body, format or query parameters differ',
+    );
+  }
+  response.set('Idempotency-Replayed', 'true');
+  const now = (await deps.store.read(task.id)) ?? task;
+  return { task: now, entry: await deps.catalog.get(task.model) };
 }
 
 /** Takes the rows in; afterwards either all of them are in the queue, or nothing is. */
@@ -48,8 +134,9 @@ async function accept(
   deps: SubmitDeps,
   response: Response,
   { entry, sentAs, format, bytes }: Submission,
-): Promise<Task> {
-  const id = randomUUID();
+  id: string,
+  beforeSeal?: () => Promise<void>,
+): Promise<Accepted> {
   response.locals.taskId = id;
   const model = modelKey(entry.model);
   const { splitter, columns } = createSplitter(deps, format, entry);
@@ -60,7 +147,7 @@ async function accept(
   try {
     for await (const piece of bytes) for (const chunk of splitter.push(piece)) await upload.add(chunk);
     for (const chunk of splitter.end()) await upload.add(chunk);
-    const task = await upload.finish();
+    const task = await upload.finish(beforeSeal);
     deps.metrics.task(model, sentAs, 'accepted', upload.rows);
     deps.log.info('a task was accepted', {
       task_id: id,
@@ -72,7 +159,7 @@ async function accept(
     // Its last chunk was committed before the upload had ended; otherwise the worker says it.
     if (isTerminal(task.status))
       deps.log.info('a task finished', { task_id: id, request_id: requestId, model });
-    return task;
+    return { task, entry };
   } catch (error) {
     const aborted = error instanceof BatchError && error.code === 'upload_aborted';
     deps.metrics.task(model, sentAs, aborted ? 'aborted' : 'refused', upload.rows);

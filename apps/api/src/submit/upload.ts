@@ -30,12 +30,7 @@ export class Upload {
   async add(chunk: Chunk): Promise<void> {
     if (chunk.rows === 0) return;
     this.rowsAdded += chunk.rows;
-    const { max_rows: maxRows } = this.limits;
-    if (maxRows !== undefined && this.rowsAdded > maxRows) {
-      throw new BatchError('too_many_rows', `a task of this model may have at most ${maxRows} rows`, {
-        limit_rows: maxRows,
-      });
-    }
+    refuseTooMany(this.rowsAdded, this.limits.max_rows);
     this.chunksAdded++;
     this.created ??= this.store.create(this.task);
     const sent = this.send(chunk, this.created)
@@ -50,14 +45,18 @@ export class Upload {
 
   /**
    * Waits for the chunks on their way and ends the upload; what is accepted then is the task as it stands.
+   * @param beforeSeal the last that may refuse; the task is there and has all its chunks
    * @throws BatchError `empty_batch`, or what storing met
    */
-  async finish(): Promise<Task> {
+  async finish(beforeSeal: () => Promise<void> = async () => {}): Promise<Task> {
     await Promise.all(this.inFlight);
     if (this.failure !== undefined) throw this.failure.error;
     if (this.created === undefined) throw new BatchError('empty_batch', 'the body has no rows');
+    await beforeSeal();
     const task = await this.store.seal(this.task.id);
     if (task === undefined) throw new BatchError('internal', 'the task vanished while it was being received');
+    // Somebody gave this process up: the task's rows are gone.
+    if (task.error?.code === 'upload_aborted') throw stopped();
     return task;
   }
 
@@ -79,8 +78,19 @@ export class Upload {
   private async send(chunk: Chunk, created: Promise<void>): Promise<void> {
     const { id } = this.task;
     const [, appended] = await Promise.all([created, this.store.append(id, chunk)]);
-    if (appended === 'stopped')
-      throw new BatchError('internal', 'the task was stopped while it was being received');
+    if (appended === 'stopped') throw stopped();
     await this.producer.add(this.limits.pool, { task: id, chunk: chunk.index });
   }
+}
+
+function stopped(): BatchError {
+  return new BatchError('internal', 'the task was stopped while it was being received');
+}
+
+/** @throws BatchError `too_many_rows` */
+export function refuseTooMany(rows: number, maxRows: number | undefined): void {
+  if (maxRows === undefined || rows <= maxRows) return;
+  throw new BatchError('too_many_rows', `a task of this model may have at most ${maxRows} rows`, {
+    limit_rows: maxRows,
+  });
 }
