@@ -60,7 +60,8 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
     onError: (error) => log.log(isOutage(error) ? 'debug' : 'warn', 'the queue', errorFields(error)),
   });
 
-  const heartbeat = new Heartbeat(new CatalogPublisher(redis, keys, randomUUID()), () => models.models, log);
+  const publisher = new CatalogPublisher(redis, keys, randomUUID(), settings.WORKER_THREADS);
+  const heartbeat = new Heartbeat(publisher, () => models.models, log);
   const server = createAdminServer({
     registry,
     problems: () => [

@@ -28,6 +28,8 @@ const WorkerBeat = z.object({
   pins: z.array(z.string()),
   refused: z.array(Refusal),
   aliases: z.record(z.string(), ModelAliases),
+  /** Inference threads; a worker of an earlier release does not say. */
+  threads: z.int().min(1).default(1),
 });
 type WorkerBeat = z.infer<typeof WorkerBeat>;
 
@@ -39,6 +41,7 @@ export class CatalogPublisher {
     private readonly redis: Redis,
     private readonly keys: Keys,
     private readonly workerId: string,
+    private readonly threads = 1,
   ) {}
 
   /** To be called every `HEARTBEAT_MS`, and when the models change. */
@@ -48,6 +51,7 @@ export class CatalogPublisher {
       pins: served.map(modelPin),
       refused: [...refused],
       aliases,
+      threads: this.threads,
     };
     const index = (key: string, member: string, keptMs: number) => [
       this.redis.zadd(key, now, member),
@@ -89,6 +93,8 @@ export interface CatalogEntry {
   model: ModelDescriptor;
   /** Live worker processes that serve it. */
   workers: number;
+  /** Inference threads that these have together. */
+  threads: number;
 }
 
 /** A model with all its versions. */
@@ -223,8 +229,9 @@ function modelsOf(
   };
   for (const model of descriptors) {
     if (model === undefined) continue;
-    const workers = beats.filter(({ pins }) => pins.includes(modelPin(model))).length;
-    modelOf(model.name).versions.push({ model, workers });
+    const serving = beats.filter(({ pins }) => pins.includes(modelPin(model)));
+    const threads = serving.reduce((sum, beat) => sum + beat.threads, 0);
+    modelOf(model.name).versions.push({ model, workers: serving.length, threads });
   }
   for (const refusal of beats.flatMap(({ refused }) => refused)) {
     const { refused } = modelOf(refusal.name);

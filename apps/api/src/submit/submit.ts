@@ -16,6 +16,7 @@ import { sendResult } from '../result/send-result.js';
 import { preferredWait, waitForEnd } from '../result/wait.js';
 import { sendJson } from '../send-json.js';
 import { ClaimedKey, keyInUse } from './claimed-key.js';
+import { dryRun } from './dry-run.js';
 import { Fingerprint } from './fingerprint.js';
 import { idempotencyKey } from './idempotency-key.js';
 import {
@@ -41,6 +42,7 @@ export function submitRoute(deps: SubmitDeps): RequestHandler {
   return async (request, response) => {
     const intake = openIntake(deps, request);
     const key = idempotencyKey(request);
+    if (intake.query.validate_only === 'true') return sendJson(response, await dryRun(deps, intake));
     const { task: accepted, entry } =
       key === undefined
         ? await accept(deps, response, await readSubmission(deps, intake), randomUUID())

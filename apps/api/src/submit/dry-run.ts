@@ -1,0 +1,112 @@
+/**
+ * The dry run is responsible for saying what would become of a submission (`validate_only=true`) while nothing is stored
+ * or queued. What refuses a submission as a whole refuses the dry run in the same way, bad rows excepted: they are
+ * reported, whatever `on_invalid` says.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { BatchError } from '@millrace/batch/errors';
+import { valuesPerRow } from '@millrace/batch/manifest/complete';
+import { modelKey, rowsPerChunk } from '@millrace/batch/model';
+import { RowCheck } from '@millrace/batch/rows/row-check';
+import { RowReader } from '@millrace/batch/rows/row-reader';
+import type { LineFormat } from '@millrace/batch/split/record-borders';
+import type { CatalogEntry } from '@millrace/queue/catalog';
+import {
+  createSplitter,
+  type Intake,
+  readJsonRows,
+  resolveModel,
+  type SubmissionDeps,
+  streamBody,
+} from './submission.js';
+import { refuseTooMany } from './upload.js';
+
+/** What is checked in one go: on the order of a millisecond, so that other requests are answered meanwhile. */
+const SLICE_ROWS = 256;
+const SLICE_BYTES = 32 * 1024;
+const SLICE_VALUES = 20_000;
+/** How long the check may keep other requests waiting. */
+const TURN_MS = 5;
+
+/** The answer to a dry run. @throws BatchError as a submission, but for `invalid_rows` */
+export async function dryRun(deps: SubmissionDeps, intake: Intake): Promise<Record<string, unknown>> {
+  const { format, query } = intake;
+  const { entry, check, onInvalid } =
+    format === 'json'
+      ? await checkJson(deps, intake)
+      : { ...(await checkLines(deps, intake, format)), onInvalid: query.on_invalid ?? 'report' };
+  const { rows, valid, invalid, errors, errorsByCode } = check.report();
+  if (rows === 0) throw new BatchError('empty_batch', 'the body has no rows');
+  deps.metrics.task(modelKey(entry.model), format, 'checked', rows);
+  return {
+    model: modelKey(entry.model),
+    rows,
+    valid,
+    invalid,
+    would_be_accepted: invalid === 0 || onInvalid === 'report',
+    errors_by_code: errorsByCode,
+    errors,
+    estimate: estimate(entry, valid),
+  };
+}
+
+async function checkJson(deps: SubmissionDeps, intake: Intake) {
+  const { rows, entry, onInvalid = 'reject' } = await readJsonRows(deps, intake);
+  refuseTooMany(rows.length, entry.model.manifest.limits.max_rows);
+  const check = new RowCheck(new RowReader(entry.model.manifest));
+  const pause = pauser();
+  const { maxRows } = sliceOf(entry);
+  for (let start = 0; start < rows.length; start += maxRows) {
+    check.addParsed(rows.slice(start, start + maxRows));
+    await pause();
+  }
+  return { entry, check, onInvalid };
+}
+
+async function checkLines(deps: SubmissionDeps, intake: Intake, format: LineFormat) {
+  const entry = await resolveModel(deps, intake.query.model);
+  const { manifest } = entry.model;
+  const { splitter, columns } = createSplitter(deps, format, entry, sliceOf(entry));
+  const check = new RowCheck(new RowReader(manifest));
+  const pause = pauser();
+  const take = async (chunks: Iterable<{ firstRow: number; rows: number; bytes: Uint8Array }>) => {
+    for (const chunk of chunks) {
+      refuseTooMany(chunk.firstRow + chunk.rows, manifest.limits.max_rows);
+      check.addChunk({ ...chunk, format, columns });
+      await pause();
+    }
+  };
+  for await (const piece of streamBody(deps, intake)) await take(splitter.push(piece));
+  await take(splitter.end());
+  return { entry, check };
+}
+
+function sliceOf({ model }: CatalogEntry): { maxRows: number; maxBytes: number } {
+  const byWidth = Math.floor(SLICE_VALUES / valuesPerRow(model.manifest));
+  return { maxRows: Math.max(1, Math.min(SLICE_ROWS, byWidth)), maxBytes: SLICE_BYTES };
+}
+
+/** A function that lets others have a turn when it is time to. */
+function pauser(): () => Promise<void> {
+  let turnAt = performance.now();
+  return async () => {
+    if (performance.now() - turnAt < TURN_MS) return;
+    await nextTurn();
+    turnAt = performance.now();
+  };
+}
+
+/** With every thread of the live workers at this task, as many as it has chunks; null while no worker is live. */
+function estimate(
+  { model, threads }: CatalogEntry,
+  rows: number,
+): { rows_per_second: number; seconds: number } | null {
+  if (threads === 0) return null;
+  const busy = Math.min(threads, Math.max(1, Math.ceil(rows / rowsPerChunk(model))));
+  const rowsPerSecond = busy / model.seconds_per_row;
+  return { rows_per_second: rounded(rowsPerSecond), seconds: rounded(rows / rowsPerSecond) };
+}
+
+function rounded(value: number): number {
+  return Number(value.toPrecision(3));
+}
