@@ -137,7 +137,7 @@ async function accept(
   response: Response,
   { entry, sentAs, format, bytes }: Submission,
   id: string,
-  beforeSeal?: () => Promise<void>,
+  confirm?: () => Promise<void>,
 ): Promise<Accepted> {
   response.locals.taskId = id;
   const model = modelKey(entry.model);
@@ -149,7 +149,7 @@ async function accept(
   try {
     for await (const piece of bytes) for (const chunk of splitter.push(piece)) await upload.add(chunk);
     for (const chunk of splitter.end()) await upload.add(chunk);
-    const task = await upload.finish(beforeSeal);
+    const task = await upload.finish(confirm);
     deps.metrics.task(model, sentAs, 'accepted', upload.rows);
     deps.log.info('a task was accepted', {
       task_id: id,

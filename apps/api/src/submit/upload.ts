@@ -14,6 +14,7 @@ export class Upload {
   private failure: { error: unknown } | undefined;
   private rowsAdded = 0;
   private chunksAdded = 0;
+  private isConfirmed = false;
 
   constructor(
     private readonly store: TaskStore,
@@ -45,14 +46,17 @@ export class Upload {
 
   /**
    * Waits for the chunks on their way and ends the upload; what is accepted then is the task as it stands.
-   * @param beforeSeal the last that may refuse; the task is there and has all its chunks
+   * @param confirm for a request with an idempotency key: says that the task, which has all its chunks, is to be its answer
    * @throws BatchError `empty_batch`, or what storing met
    */
-  async finish(beforeSeal: () => Promise<void> = async () => {}): Promise<Task> {
+  async finish(confirm?: () => Promise<void>): Promise<Task> {
     await Promise.all(this.inFlight);
     if (this.failure !== undefined) throw this.failure.error;
     if (this.created === undefined) throw new BatchError('empty_batch', 'the body has no rows');
-    await beforeSeal();
+    if (confirm !== undefined) {
+      await confirm();
+      this.isConfirmed = true;
+    }
     const task = await this.store.seal(this.task.id);
     if (task === undefined) throw new BatchError('internal', 'the task vanished while it was being received');
     // Somebody gave this process up: the task's rows are gone.
@@ -62,11 +66,12 @@ export class Upload {
 
   /**
    * Undoes the upload: a client that went away leaves a failed task, a refused one leaves nothing. First the task, since
-   * without it the jobs are harmless.
+   * without it the jobs are harmless. One that was confirmed is left to whoever settles its key: it may be sealed, and
+   * given out to another request already.
    */
   async undo(error: unknown): Promise<void> {
     await Promise.all(this.inFlight);
-    if (this.created === undefined) return;
+    if (this.created === undefined || this.isConfirmed) return;
     if (error instanceof BatchError && error.code === 'upload_aborted') {
       await this.store.abort(this.task.id, error.code, error.message);
     } else {
