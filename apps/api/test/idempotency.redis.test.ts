@@ -270,6 +270,18 @@ describe('while an upload is under way', () => {
     await brief.stop();
   });
 
+  it('another request may take its key over before there is a task, too', async () => {
+    const upload = openCall();
+    upload.write('[');
+    while ((await redis.redis.exists(keys.claim('anonymous', key))) === 0);
+    await redis.redis.pexpire(keys.lease('anonymous', key), 0);
+    const { body } = await submit().expect(202);
+    upload.end(LINES.slice(1));
+    expect((await answerTo(upload)).status).toBe(409);
+    const again = await submit().expect(202);
+    expect(again.body.task_id).toBe(body.task_id);
+  });
+
   it('another request that has taken its key over has its task accepted, and it has not', async () => {
     const before = await tasks();
     const upload = await openUpload();

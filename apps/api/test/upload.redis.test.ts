@@ -12,6 +12,14 @@ import { Upload } from '../dist/submit/upload.js';
 
 const redis = useRedis();
 const ID = 'task-1';
+const TASK = {
+  id: ID,
+  client: 'alice',
+  model: 'iris@1',
+  fingerprint: 'f',
+  format: 'ndjson' as const,
+  requestId: 'request-1',
+};
 
 let connection: Redis;
 let keys: Keys;
@@ -34,15 +42,7 @@ beforeEach(() => {
   keys = redis.freshKeys();
   store = new TaskStore(connection, keys);
   producer = new WatchedProducer(connection, keys, () => {});
-  const task = {
-    id: ID,
-    client: 'alice',
-    model: 'iris@1',
-    fingerprint: 'f',
-    format: 'ndjson' as const,
-    requestId: 'request-1',
-  };
-  upload = new Upload(store, producer, task, { pool: 'default', max_rows: 20 });
+  upload = new Upload(store, producer, TASK, { pool: 'default', max_rows: 20 });
 });
 afterEach(async () => {
   await producer.stop();
@@ -124,3 +124,28 @@ it('of more rows than the model allows is refused, and its undoing leaves nothin
   expect(await keysOfTask()).toEqual([]);
   expect(await jobs()).toBe(0);
 });
+
+it('is not accepted when somebody has given it up just before the last step', async () => {
+  await upload.add(chunk(0));
+  const finished = upload.finish(() => store.abort(ID, 'upload_aborted', 'the process fell silent'));
+  await expect(finished).rejects.toMatchObject({ code: 'internal' });
+  expect(await store.read(ID)).toMatchObject({ status: 'failed' });
+});
+
+it('that was confirmed is not undone: it may be sealed and given out', async () => {
+  const lossy = new LossyStore(connection, keys);
+  upload = new Upload(lossy, producer, TASK, { pool: 'default' });
+  await upload.add(chunk(0));
+  const error = await upload.finish(async () => {}).catch((thrown) => thrown);
+  await upload.undo(error);
+  expect(await store.read(ID)).toMatchObject({ status: 'pending', chunks: 1 });
+  expect(await jobs()).toBe(1);
+});
+
+/** The real store, of which one reply is lost. */
+class LossyStore extends TaskStore {
+  override async seal(id: string): Promise<never> {
+    await super.seal(id);
+    throw new Error('Command timed out');
+  }
+}

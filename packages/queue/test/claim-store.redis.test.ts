@@ -33,6 +33,17 @@ beforeEach(() => {
   claims = new ClaimStore(connection, keys, tasks, LIFETIMES, () => now);
 });
 
+/** The real store; a test acts in between. */
+class WatchedStore extends TaskStore {
+  afterRead: () => Promise<unknown> = async () => {};
+
+  override async read(id: string) {
+    const task = await super.read(id);
+    await this.afterRead();
+    return task;
+  }
+}
+
 const claimOf = (task: string, key = KEY, client = CLIENT): Claim => ({ client, key, task });
 const chunk = { index: 0, firstRow: 0, rows: 1, bytes: Buffer.from('[1]\n') };
 const record = (id: string) => ({
@@ -198,6 +209,33 @@ describe('a key', () => {
     await takeSteps(claimOf('task-1'), SEALED_AFTER);
     expect(await claims.abandon(claimOf('task-1'))).toBe(true);
     expect(await claims.claim(claimOf('task-2'))).toMatchObject({ kind: 'answered', task: { id: 'task-1' } });
+  });
+
+  it('is not held by a request that has lost it', async () => {
+    await takeSteps(claimOf('task-1'), 1);
+    await lapse();
+    await claims.claim(claimOf('task-2'));
+    expect(await claims.hold(claimOf('task-1'))).toBe(false);
+    expect(await claims.hold(claimOf('task-1'), 'what task-1 received')).toBe(false);
+    expect(await redis.redis.get(keys.lease(CLIENT, KEY))).toBe('task-2');
+    expect(await redis.redis.hgetall(keys.claim(CLIENT, KEY))).toEqual({ task: 'task-2' });
+  });
+
+  it('stays with a request that wakes up while another is about to take over', async () => {
+    await takeSteps(claimOf('task-1'), 1);
+    await lapse();
+    const watched = new WatchedStore(connection, keys);
+    watched.afterRead = () => claims.hold(claimOf('task-1'));
+    const other = new ClaimStore(connection, keys, watched, LIFETIMES);
+    expect((await other.claim(claimOf('task-2'))).kind).toBe('in_use');
+    expect(await claims.hold(claimOf('task-1'), 'what task-1 received')).toBe(true);
+  });
+
+  it('is not answered with a task of which nobody said what was received', async () => {
+    await takeSteps(claimOf('task-1'), 3);
+    await tasks.seal('task-1');
+    expect(await claims.answer(claimOf('task-1'))).toBe(false);
+    expect((await claims.claim(claimOf('task-2'))).kind).toBe('in_use');
   });
 
   it('is not freed by a request that has lost it', async () => {

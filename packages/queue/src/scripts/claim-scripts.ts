@@ -36,8 +36,7 @@ const TAKE_OVER: ScriptDefinition = {
   lua: `
 local holder = redis.call('GET', KEYS[2])
 if holder then return holder == ARGV[2] and 1 or 0 end
-local claim = redis.call('HMGET', KEYS[1], 'task', 'answered')
-if claim[1] ~= ARGV[1] or claim[2] then return 0 end
+if redis.call('HGET', KEYS[1], 'task') ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'task', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
