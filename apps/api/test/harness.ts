@@ -4,7 +4,7 @@ import { createLogger } from '@millrace/process/logger';
 import { createRegistry } from '@millrace/process/metrics';
 import { Catalog, CatalogPublisher } from '@millrace/queue/catalog';
 import { ClaimStore } from '@millrace/queue/claim-store';
-import { connectForRequests, connectForWork, serverProblems } from '@millrace/queue/connection';
+import { connectForRequests, connectForWork, serverProblems, watchOutages } from '@millrace/queue/connection';
 import { FinishedEvents } from '@millrace/queue/finished-events';
 import { CLAIM_KEPT_MS, type ClaimLifetimes, type Keys } from '@millrace/queue/keys';
 import { Producer } from '@millrace/queue/producer';
@@ -42,6 +42,7 @@ export async function startHarness(
 ): Promise<Harness> {
   const redis = connectForRequests(url);
   const subscriber = connectForWork(url);
+  for (const each of [redis, subscriber]) watchOutages(each, { lost: () => {}, back: () => {} });
   await Promise.all([redis.connect(), subscriber.connect()]);
   const events = new FinishedEvents(subscriber, keys);
   await events.start();

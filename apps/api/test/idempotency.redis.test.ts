@@ -15,6 +15,8 @@ import { ApiKeys, createKey, writeKeyFile } from '../dist/auth/api-keys.js';
 import { type Harness, LIMITS, startHarness } from './harness.js';
 
 const redis = useRedis();
+/** One that is stopped on the way. */
+const doomed = useRedis();
 const keys = redis.freshKeys();
 const ROWS = irisRows(25);
 const LINES = toNdjson(ROWS);
@@ -292,6 +294,29 @@ describe('while an upload is under way', () => {
     const again = await submit({ type: NDJSON, body: LINES + LINES }).expect(202);
     expect(again.body.task_id).toBe(body.task_id);
     expect(await tasks()).toBe(before + 1);
+  });
+});
+
+describe('without Redis', () => {
+  it('a request with a key is told to try again, before and in mid-upload', async () => {
+    const ownKeys = doomed.freshKeys();
+    const lost = await startHarness(doomed.url, ownKeys);
+    const own = lost.app.listen(0, '127.0.0.1');
+    await once(own, 'listening');
+    const upload = openCall(own);
+    upload.write('[');
+    while ((await doomed.redis.exists(ownKeys.claim('anonymous', key))) === 0);
+    doomed.redis.on('error', () => {});
+    await doomed.server.stop();
+    const expected = { status: 503, body: { code: 'store_unavailable' }, headers: { 'retry-after': '2' } };
+    upload.end(LINES.slice(1));
+    expect(await answerTo(upload)).toMatchObject(expected);
+    const next = openCall(own);
+    next.end(LINES);
+    expect(await answerTo(next)).toMatchObject(expected);
+    own.closeAllConnections();
+    own.close();
+    await lost.stop();
   });
 });
 

@@ -39,6 +39,22 @@ describe('the catalogue', () => {
     expect(list[0]?.model).toEqual(IRIS);
   });
 
+  it('adds up the threads of the live workers that serve a version', async () => {
+    await new CatalogPublisher(redis.redis, keys, 'a', 4).beat(serving(IRIS, ROSES), now);
+    await new CatalogPublisher(redis.redis, keys, 'b', 2).beat(serving(IRIS), now);
+    await new CatalogPublisher(redis.redis, keys, 'c', 8).beat(serving(IRIS), now);
+    await redis.redis.pexpire(keys.worker('c'), 0);
+    expect((await catalog.list()).map(({ threads }) => threads)).toEqual([6, 4]);
+  });
+
+  it('counts one thread for a worker that does not say', async () => {
+    await worker('a').beat(serving(IRIS), now);
+    const { threads, ...beat } = JSON.parse((await redis.redis.get(keys.worker('a'))) ?? '');
+    await redis.redis.set(keys.worker('a'), JSON.stringify(beat), 'PX', HEARTBEAT_TTL_MS);
+    expect(threads).toBe(1);
+    expect((await catalog.list()).map((entry) => entry.threads)).toEqual([1]);
+  });
+
   it.each([
     ['iris', 2],
     ['iris@1', 1],
