@@ -17,6 +17,11 @@ export const SubmitQuery = SubmitOptions.extend({
 });
 export type SubmitQuery = z.infer<typeof SubmitQuery>;
 
+/** The part of the query that bears on the result. */
+export function resultOptions({ validate_only: _, ...options }: SubmitQuery): SubmitOptions {
+  return options;
+}
+
 /** @throws BatchError `conflicting_parameter` when query and body disagree */
 export function mergeOptions(query: SubmitOptions, body: SubmitOptions): SubmitOptions {
   for (const name of ['model', 'on_invalid'] as const) {

@@ -13,7 +13,7 @@ import type { ApiMetrics } from '../metrics.js';
 import { parseParameters } from '../query.js';
 import { type BodyFormat, type BodyLimits, bodyFormat, readBody } from './body.js';
 import { parseJsonBody, toLines } from './json-body.js';
-import { mergeOptions, type SubmitOptions, SubmitQuery } from './options.js';
+import { mergeOptions, resultOptions, SubmitQuery } from './options.js';
 
 export interface SubmissionDeps {
   catalog: Catalog;
@@ -69,7 +69,7 @@ async function readJson(deps: SubmissionDeps, intake: Intake): Promise<Submissio
 export async function readJsonRows(deps: SubmissionDeps, intake: Intake) {
   const body = await readWholeBody(deps, intake);
   const { rows, options, pointer } = parseJsonBody(body);
-  const { model, on_invalid: onInvalid } = mergeOptions(pickOptions(intake.query), options);
+  const { model, on_invalid: onInvalid } = mergeOptions(resultOptions(intake.query), options);
   return { rows, pointer, entry: await resolveModel(deps, model), onInvalid };
 }
 
@@ -137,8 +137,4 @@ async function readWholeBody(deps: SubmissionDeps, intake: Intake): Promise<Buff
   const pieces: Uint8Array[] = [];
   for await (const piece of streamBody(deps, intake)) pieces.push(piece);
   return Buffer.concat(pieces);
-}
-
-function pickOptions({ validate_only: _, ...options }: SubmitQuery): SubmitOptions {
-  return options;
 }

@@ -19,6 +19,7 @@ import { ClaimedKey, keyInUse } from './claimed-key.js';
 import { dryRun } from './dry-run.js';
 import { Fingerprint } from './fingerprint.js';
 import { idempotencyKey } from './idempotency-key.js';
+import { resultOptions } from './options.js';
 import {
   createSplitter,
   type Intake,
@@ -76,8 +77,7 @@ async function acceptOnce(
   intake: Intake,
   key: string,
 ): Promise<Accepted> {
-  const { validate_only: _, ...asked } = intake.query;
-  const fingerprint = new Fingerprint(intake.format, asked);
+  const fingerprint = new Fingerprint(intake.format, resultOptions(intake.query));
   const claim = { client: response.locals.client, key, task: randomUUID() };
   const claimed = await deps.claims.claim(claim);
   switch (claimed.kind) {
