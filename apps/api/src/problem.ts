@@ -6,7 +6,7 @@ import { isOutage } from '@millrace/queue/connection';
 import type { ErrorRequestHandler, Request, Response } from 'express';
 import { sendJson } from './send-json.js';
 
-const STATUS: Record<RequestCode, number> = {
+export const STATUS: Record<RequestCode, number> = {
   body_too_large: 413,
   conflicting_parameter: 400,
   duplicate_column: 400,

@@ -46,6 +46,7 @@ describe('the view of a task', () => {
     id: 't1',
     client: 'anonymous',
     model: 'iris@1',
+    fingerprint: '5f3a',
     format: 'csv',
     requestId: 'q1',
     status: 'pending',

@@ -17,7 +17,7 @@ export interface ResultRouteDeps extends ResultDeps {
   events: FinishedEvents;
 }
 
-const ResultQuery = z.object({
+export const ResultQuery = z.object({
   /** What the model shows by default, one output per row, or objects with every output. */
   outputs: z.enum(['default', 'primary', 'all'], 'must be default, primary or all').default('default'),
 });
