@@ -9,6 +9,7 @@ import { docsRoutes } from './docs/page.js';
 import { readyRoute } from './health.js';
 import { listModelsRoute, showModelRoute } from './models.js';
 import { problemHandler } from './problem.js';
+import { cancelRoute, eraseRoute } from './result/end-task.js';
 import { resultRoute } from './result/result.js';
 import { sendJson } from './send-json.js';
 import { type SubmitDeps, submitRoute } from './submit/submit.js';
@@ -40,7 +41,15 @@ export function createApp(deps: AppDeps): Express {
 
   app.use(identifyClient(deps.keys));
   app.route(['/batch-predict', '/v1/batch-predict']).post(submitRoute(deps)).all(refuseMethod('POST'));
-  app.route(['/batch-result/:id', '/v1/batch-result/:id']).get(resultRoute(deps)).all(refuseMethod('GET'));
+  app
+    .route(['/batch-result/:id', '/v1/batch-result/:id'])
+    .get(resultRoute(deps))
+    .delete(eraseRoute(deps))
+    .all(refuseMethod('GET, DELETE'));
+  app
+    .route(['/batch-result/:id/cancel', '/v1/batch-result/:id/cancel'])
+    .post(cancelRoute(deps))
+    .all(refuseMethod('POST'));
   app.route('/v1/models').get(listModelsRoute(deps.catalog)).all(refuseMethod('GET'));
   app.route('/v1/models/:model').get(showModelRoute(deps.catalog)).all(refuseMethod('GET'));
   app.route('/openapi.json').get(openApiRoute(deps.catalog)).all(refuseMethod('GET'));

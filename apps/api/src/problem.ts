@@ -26,6 +26,8 @@ export const STATUS: Record<RequestCode, number> = {
   result_expired: 410,
   row_too_large: 413,
   store_unavailable: 503,
+  task_ended: 409,
+  task_erased: 410,
   too_many_rows: 413,
   unauthorized: 401,
   unknown_column: 400,

@@ -310,6 +310,7 @@ async function startedTask(): Promise<string> {
     model: 'iris@1',
     fingerprint: 'of other files',
     format: 'ndjson',
+    pool: 'default',
     requestId: 'r',
   });
   await store.append(id, { index: 0, firstRow: 0, rows: 2, bytes: Buffer.from('…') });

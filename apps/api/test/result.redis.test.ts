@@ -29,6 +29,7 @@ async function finishedTask(store = harness.store): Promise<string> {
     model: 'iris@1',
     fingerprint: 'f',
     format: 'ndjson',
+    pool: 'default',
     requestId: 'r',
   });
   for (let index = 0; index < 3; index++) {
@@ -139,6 +140,7 @@ it('a task whose upload broke off says so in every format', async () => {
     model: 'iris@1',
     fingerprint: 'f',
     format: 'ndjson',
+    pool: 'default',
     requestId: 'r',
   });
   await harness.store.abort(id, 'upload_aborted', 'the client went away');
@@ -157,6 +159,7 @@ describe('waiting', () => {
       model: 'iris@1',
       fingerprint: 'f',
       format: 'ndjson',
+      pool: 'default',
       requestId: 'r',
     });
     await harness.store.append(id, { index: 0, firstRow: 0, rows: 2, bytes: Buffer.from('…') });

@@ -40,6 +40,7 @@ beforeEach(() => {
     model: 'iris@1',
     fingerprint: 'f',
     format: 'ndjson' as const,
+    pool: 'default',
     requestId: 'request-1',
   };
   upload = new Upload(store, producer, task, { pool: 'default', max_rows: 20 });

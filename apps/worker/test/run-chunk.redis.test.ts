@@ -54,7 +54,15 @@ beforeEach(() => {
 async function submitted(lines: string, rows: number, model = 'fragile@1'): Promise<void> {
   const fingerprint = models.models.served[0]?.fingerprint ?? '';
   const requestId = 'request-1';
-  await store.create({ id: TASK, client: 'alice', model, fingerprint, format: 'ndjson', requestId });
+  await store.create({
+    id: TASK,
+    client: 'alice',
+    model,
+    fingerprint,
+    format: 'ndjson',
+    pool: 'default',
+    requestId,
+  });
   await store.append(TASK, { index: 0, firstRow: 0, rows, bytes: Buffer.from(lines) });
   await store.seal(TASK);
 }

@@ -1,5 +1,5 @@
 /** What the API answers, as schemas: the views that `taskView`, `models.ts` and `health.ts` build. A test compares them with real answers. */
-import { FAILED_ROW_CODES, INVALID_ROW_CODES, REQUEST_CODES } from '@millrace/batch/errors';
+import { FAILED_ROW_CODES, HALTED_ROW_CODES, INVALID_ROW_CODES, REQUEST_CODES } from '@millrace/batch/errors';
 import { OUTCOMES } from '@millrace/batch/ledger';
 import { Manifest } from '@millrace/batch/manifest/manifest';
 import { Refusal } from '@millrace/batch/model';
@@ -30,6 +30,7 @@ export const Task = z.object({
   started_at: TIME,
   finished_at: TIME,
   expires_at: TIME.describe('From then on the results are gone.'),
+  deadline_at: TIME.optional().describe('What is not done by then is expired.'),
   waiting_for: z.string().optional().describe('Why an unfinished task does not move.'),
   error: z
     .object({ code: z.enum(REQUEST_CODES), message: z.string() })
@@ -41,9 +42,9 @@ export const RowError = z.object({
   row: z.int().min(0).describe('Counts from 0 over the whole task.'),
   id: z.union([z.string(), z.number()]).optional().describe('The name that you gave the row.'),
   code: z
-    .enum([...INVALID_ROW_CODES, ...FAILED_ROW_CODES])
+    .enum([...INVALID_ROW_CODES, ...FAILED_ROW_CODES, ...HALTED_ROW_CODES])
     .describe(
-      `The row is wrong: ${INVALID_ROW_CODES.join(', ')}. We or the model failed: ${FAILED_ROW_CODES.join(', ')}.`,
+      `The row is wrong: ${INVALID_ROW_CODES.join(', ')}. We or the model failed: ${FAILED_ROW_CODES.join(', ')}. The task ended first: ${HALTED_ROW_CODES.join(', ')}.`,
     ),
   message: z.string(),
 });

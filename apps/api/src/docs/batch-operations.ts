@@ -29,13 +29,16 @@ const PREFERENCE_APPLIED = z
   .describe('The `wait` that was taken, where one was asked for.');
 
 export function submit(models: ModelSchemas, result: z.ZodType): ZodOpenApiOperationObject {
-  const { model, on_invalid: onInvalid } = SubmitOptions.shape;
+  const { model, on_invalid: onInvalid, expires_in: expiresIn } = SubmitOptions.shape;
   const options = {
     model: model.describe(
       '`name` (the highest version), `name@version` or `name@alias`. The version is pinned when the task is accepted.',
     ),
     on_invalid: onInvalid.describe(
       '`reject` refuses the request when a row is wrong; `report` predicts the others and reports the wrong ones. Default: `reject` for JSON, `report` for NDJSON and CSV.',
+    ),
+    expires_in: expiresIn.describe(
+      'Seconds. Rows that have no prediction by then are `expired` and are not computed.',
     ),
   };
   const query = { ...options, model: options.model.meta({ param: withExamples(models.refs) }) };
@@ -87,6 +90,8 @@ export function submit(models: ModelSchemas, result: z.ZodType): ZodOpenApiOpera
         'model_required',
         'result_expired',
         'row_too_large',
+        'task_ended',
+        'task_erased',
         'too_many_rows',
         'unknown_column',
         'unknown_model',
@@ -141,9 +146,39 @@ export function poll(result: z.ZodType): ZodOpenApiOperationObject {
         'not_acceptable',
         'not_found',
         'result_expired',
+        'task_erased',
         'unknown_parameter',
         'unknown_task',
       ),
+    },
+  };
+}
+
+export function cancel(): ZodOpenApiOperationObject {
+  return {
+    operationId: 'cancel',
+    tags: ['Batches'],
+    summary: 'Cancel a task',
+    description:
+      'What is not done is not computed any more; what is done stays readable. Cancelling a task that has ended changes nothing.',
+    requestParams: { path: z.object({ id: Task.shape.task_id.describe('The `task_id`.') }) },
+    responses: {
+      200: { description: 'The task as it stands.', content: { [JSON_TYPE]: { schema: Task } } },
+      ...problemResponses('result_expired', 'task_erased', 'not_found', 'unknown_parameter', 'unknown_task'),
+    },
+  };
+}
+
+export function erase(): ZodOpenApiOperationObject {
+  return {
+    operationId: 'erase',
+    tags: ['Batches'],
+    summary: 'Erase a task',
+    description: 'Cancels it, and removes its rows and results at once; the id then answers 410.',
+    requestParams: { path: z.object({ id: Task.shape.task_id.describe('The `task_id`.') }) },
+    responses: {
+      204: { description: 'Nothing of its rows and results is left.' },
+      ...problemResponses('not_found', 'unknown_parameter', 'unknown_task'),
     },
   };
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-openapi';
 import { Alive, Model, ModelList, Ready } from './answers.js';
-import { poll, submit } from './batch-operations.js';
+import { cancel, erase, poll, submit } from './batch-operations.js';
 import { type ModelSchemas, withExamples } from './model-schemas.js';
 import { problemResponses } from './problems.js';
 
@@ -11,8 +11,9 @@ const JSON_TYPE = 'application/json';
 /** @param result of a finished task */
 export function operations(models: ModelSchemas, result: z.ZodType): ZodOpenApiPathsObject {
   return {
-    ...twins('/batch-predict', 'post', submit(models, result)),
-    ...twins('/batch-result/{id}', 'get', poll(result)),
+    ...twins('/batch-predict', { post: submit(models, result) }),
+    ...twins('/batch-result/{id}', { get: poll(result), delete: erase() }),
+    ...twins('/batch-result/{id}/cancel', { post: cancel() }),
     '/v1/models': { get: get('listModels', 'Models', 'The versions that are served', ModelList) },
     '/v1/models/{model}': {
       get: {
@@ -53,18 +54,15 @@ export function operations(models: ModelSchemas, result: z.ZodType): ZodOpenApiP
   };
 }
 
-/** Both paths are the same operation; an id may be used once. */
-function twins(
-  path: string,
-  method: 'get' | 'post',
-  operation: ZodOpenApiOperationObject,
-): ZodOpenApiPathsObject {
-  const unversioned = { ...operation, operationId: `${operation.operationId}Unversioned` };
-  const summary = `${operation.summary}, as at /v1${path}`;
-  return {
-    [`/v1${path}`]: { [method]: operation },
-    [path]: { [method]: { ...unversioned, summary } },
-  };
+type Operations = Partial<Record<'get' | 'post' | 'delete', ZodOpenApiOperationObject>>;
+
+/** Both paths have the same operations; an id may be used once. */
+function twins(path: string, operations: Operations): ZodOpenApiPathsObject {
+  const unversioned = Object.entries(operations).map(([method, operation]) => {
+    const operationId = `${operation.operationId}Unversioned`;
+    return [method, { ...operation, operationId, summary: `${operation.summary}, as at /v1${path}` }];
+  });
+  return { [`/v1${path}`]: operations, [path]: Object.fromEntries(unversioned) };
 }
 
 function get(

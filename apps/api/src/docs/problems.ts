@@ -25,6 +25,8 @@ const MEANING: Record<RequestCode, string> = {
   not_found: 'no such path',
   result_expired: 'the task was there, its results are no longer',
   row_too_large: 'a line or record is longer than the limit',
+  task_ended: 'the task was cancelled or erased while its rows were being received',
+  task_erased: 'the task was there; it was erased',
   store_unavailable: 'the service cannot take or give anything now; `Retry-After` says when to try again',
   too_many_rows: 'more rows than the model allows one task; `limit_rows` says how many',
   unauthorized: 'no key, or an unknown one',
@@ -52,6 +54,7 @@ export const Problem = z
     models: z.array(z.string()).optional().describe('The versions that are offered.'),
     limit_bytes: z.int().optional(),
     limit_rows: z.int().optional(),
+    erased_at: z.string().meta({ format: 'date-time' }).optional(),
     expired_at: z.string().meta({ format: 'date-time' }).optional(),
     invalid_rows: z.int().optional().describe('How many rows are wrong.'),
     errors: z

@@ -28,6 +28,8 @@ export interface Submission {
   sentAs: BodyFormat;
   /** What is stored: JSON becomes lines. */
   format: LineFormat;
+  /** From the acceptance of the task; without it, it has all the time it needs. */
+  expiresInMs: number | undefined;
   bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
@@ -39,19 +41,21 @@ export async function readSubmission(deps: SubmissionDeps, request: Request): Pr
   const format = bodyFormat(request);
   if (format === 'json') return readJson(deps, request, options);
   const entry = await resolveModel(deps, options.model);
+  const expiresInMs = milliseconds(options.expires_in);
   return options.on_invalid === 'reject'
-    ? readCheckedLines(deps, request, format, entry)
-    : { entry, sentAs: format, format, bytes: streamBody(deps, request, format) };
+    ? { ...(await readCheckedLines(deps, request, format, entry)), expiresInMs }
+    : { entry, sentAs: format, format, expiresInMs, bytes: streamBody(deps, request, format) };
 }
 
 async function readJson(deps: SubmissionDeps, request: Request, query: SubmitOptions): Promise<Submission> {
   const body = await readWholeBody(request, wholeLimits(deps, 'send large batches as application/x-ndjson'));
   deps.metrics.received('json', body.length);
   const { rows, options, pointer } = parseJsonBody(body);
-  const { model, on_invalid: onInvalid } = mergeOptions(query, options);
+  const { model, on_invalid: onInvalid, expires_in: expiresIn } = mergeOptions(query, options);
   const entry = await resolveModel(deps, model);
   if (onInvalid !== 'report') validateRows(rows, new RowReader(entry.model.manifest), pointer);
-  return { entry, sentAs: 'json', format: 'ndjson', bytes: [toLines(rows)] };
+  const expiresInMs = milliseconds(expiresIn);
+  return { entry, sentAs: 'json', format: 'ndjson', expiresInMs, bytes: [toLines(rows)] };
 }
 
 /** Lines that are to be refused whole when one is bad must be read whole before they are accepted. */
@@ -60,7 +64,7 @@ async function readCheckedLines(
   request: Request,
   format: LineFormat,
   entry: CatalogEntry,
-): Promise<Submission> {
+): Promise<Omit<Submission, 'expiresInMs'>> {
   const hint = 'on_invalid=reject reads the body whole; without it any size is streamed';
   const body = await readWholeBody(request, wholeLimits(deps, hint));
   deps.metrics.received(format, body.length);
@@ -70,6 +74,10 @@ async function readCheckedLines(
   const invalid = chunks.flatMap((chunk) => decodeChunk({ ...chunk, format, columns }, reader).errors);
   refuseInvalid(invalid, splitter.rowsSeen);
   return { entry, sentAs: format, format, bytes: [body] };
+}
+
+function milliseconds(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : seconds * 1000;
 }
 
 async function resolveModel({ catalog }: SubmissionDeps, ref: string | undefined): Promise<CatalogEntry> {

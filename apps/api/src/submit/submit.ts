@@ -47,7 +47,7 @@ export function submitRoute(deps: SubmitDeps): RequestHandler {
 async function accept(
   deps: SubmitDeps,
   response: Response,
-  { entry, sentAs, format, bytes }: Submission,
+  { entry, sentAs, format, expiresInMs, bytes }: Submission,
 ): Promise<Task> {
   const id = randomUUID();
   response.locals.taskId = id;
@@ -55,7 +55,8 @@ async function accept(
   const { splitter, columns } = createSplitter(deps, format, entry);
   const { client, requestId } = response.locals;
   const { fingerprint, manifest } = entry.model;
-  const record = { id, client, model, fingerprint, format, columns, requestId };
+  const { pool } = manifest.limits;
+  const record = { id, client, model, fingerprint, format, pool, expiresInMs, columns, requestId };
   const upload = new Upload(deps.store, deps.producer, record, manifest.limits);
   try {
     for await (const piece of bytes) for (const chunk of splitter.push(piece)) await upload.add(chunk);

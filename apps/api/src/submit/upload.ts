@@ -62,15 +62,17 @@ export class Upload {
   }
 
   /**
-   * Undoes the upload: a client that went away leaves a failed task, a refused one leaves nothing. First the task, since
+   * Undoes the upload: a client that went away leaves a failed task, a refused one leaves nothing, and one whose task has
+   * been ended leaves it as it is. First the task, since
    * without it the jobs are harmless.
    */
   async undo(error: unknown): Promise<void> {
     await Promise.all(this.inFlight);
     if (this.created === undefined) return;
-    if (error instanceof BatchError && error.code === 'upload_aborted') {
-      await this.store.abort(this.task.id, error.code, error.message);
-    } else {
+    const code = error instanceof BatchError ? error.code : 'internal';
+    if (code === 'upload_aborted') {
+      await this.store.abort(this.task.id, code, (error as BatchError).message);
+    } else if (code !== 'task_ended') {
       await this.store.discard(this.task.id);
     }
     await this.producer.remove(this.limits.pool, this.task.id, this.chunksAdded);
@@ -80,7 +82,7 @@ export class Upload {
     const { id } = this.task;
     const [, appended] = await Promise.all([created, this.store.append(id, chunk)]);
     if (appended === 'stopped')
-      throw new BatchError('internal', 'the task was stopped while it was being received');
+      throw new BatchError('task_ended', 'the task was ended while it was being received');
     await this.producer.add(this.limits.pool, { task: id, chunk: chunk.index });
   }
 }
