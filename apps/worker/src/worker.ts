@@ -16,6 +16,7 @@ import { InferencePool } from './inference/pool.js';
 import { WorkerMetrics } from './metrics.js';
 import { ModelFollower } from './models/model-follower.js';
 import { ModelRegistry } from './models/model-registry.js';
+import { ProvedCopies } from './models/proved-copies.js';
 import { runChunk } from './run-chunk.js';
 
 /** Chunks held per thread: one that computes and one that waits, so that a thread never waits for the next. */
@@ -34,10 +35,12 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
   if (problems.length > 0) throw new Error(problems.join('; '));
 
   const pool = new InferencePool(settings.WORKER_THREADS);
+  const copies = await ProvedCopies.open();
   const models = new ModelRegistry({
     directory: settings.MODELS_DIR,
     poolName: settings.POOL,
     pool,
+    copies,
     proveMs: settings.MODEL_PROVE_MS,
     idleMs: settings.MODEL_IDLE_SECONDS * 1000,
     log,
@@ -83,6 +86,7 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
       run: () => consumer.stop(settings.STOP_GRACE_MS),
     },
     { name: 'threads', deadlineMs: 2_000, run: () => pool.stop() },
+    { name: 'copies', deadlineMs: 1_000, run: () => copies.close() },
     { name: 'server', deadlineMs: 1_000, run: () => stopServer(server) },
     { name: 'redis', deadlineMs: 1_000, run: async () => void (await redis.quit()) },
   ];

@@ -12,6 +12,7 @@ import { useRedis } from '../../../test/fixtures/redis.js';
 import { InferencePool } from '../dist/inference/pool.js';
 import { WorkerMetrics } from '../dist/metrics.js';
 import { ModelRegistry } from '../dist/models/model-registry.js';
+import { ProvedCopies } from '../dist/models/proved-copies.js';
 import { type RunChunkDeps, runChunk } from '../dist/run-chunk.js';
 
 /** `fragile` gives 1.5 × x for x from 0 to 9, and throws for any other. */
@@ -23,6 +24,7 @@ let connection: Redis;
 let keys: Keys;
 let store: TaskStore;
 let pool: InferencePool;
+let copies: ProvedCopies;
 let models: ModelRegistry;
 let deps: RunChunkDeps;
 const log = createLogger({ service: 'test', level: 'error', format: 'json' });
@@ -31,10 +33,12 @@ log.silent = true;
 beforeAll(async () => {
   connection = connectForWork(redis.url);
   pool = new InferencePool(1);
+  copies = await ProvedCopies.open();
   models = new ModelRegistry({
     directory: MODELS,
     poolName: 'default',
     pool,
+    copies,
     proveMs: 20_000,
     idleMs: 3_600_000,
     log,
@@ -43,6 +47,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await pool.stop();
+  await copies.close();
   connection.disconnect();
 });
 beforeEach(() => {

@@ -26,7 +26,7 @@ describe('the example rows fit the reader', () => {
         fc.constantFrom<ElementType>('float16', 'float32', 'float64'),
         fc.tuple(bound, bound).map(ordered),
         (type, bounds) => {
-          expect(problems(type, { type: 'float', ...bounds })).toEqual([undefined, undefined]);
+          expect(problems(type, { type: 'float', ...bounds })).toEqual([undefined, undefined, undefined]);
         },
       ),
     );
@@ -39,7 +39,7 @@ describe('the example rows fit the reader', () => {
         fc.constantFrom(...types),
         fc.tuple(wholeBound, wholeBound).map(ordered),
         (type, bounds) => {
-          expect(problems(type, { type: 'int', ...bounds })).toEqual([undefined, undefined]);
+          expect(problems(type, { type: 'int', ...bounds })).toEqual([undefined, undefined, undefined]);
         },
       ),
     );
@@ -67,7 +67,7 @@ describe('the example rows fit the reader', () => {
     ['float32', { type: 'tensor', shape: [3, 2, 2] }],
     ['int32', { type: 'tensor', shape: [1], element: 'int' }],
   ])('for %s of %j', (type, feature) => {
-    expect(problems(type, feature)).toEqual([undefined, undefined]);
+    expect(problems(type, feature)).toEqual([undefined, undefined, undefined]);
   });
 
   it.each<[ElementType, (number | null)[], string]>([
@@ -87,7 +87,7 @@ describe('the example rows fit the reader', () => {
 });
 
 describe('the example rows', () => {
-  it('have zeros, then ones, as near as the bounds allow', () => {
+  it('have ones, zeros, then halves, as near as the bounds allow', () => {
     const { features } = tensorOf(
       'float32',
       'a',
@@ -98,8 +98,9 @@ describe('the example rows', () => {
       { name: 'f', type: 'vector', length: 2 },
     );
     expect(exampleRows({ features })).toEqual([
-      { a: 0, b: 5, c: -1.5, d: false, e: 'u', f: [0, 0] },
       { a: 1, b: 5, c: -1.5, d: true, e: 'v', f: [1, 1] },
+      { a: 0, b: 5, c: -1.5, d: false, e: 'u', f: [0, 0] },
+      { a: 0.5, b: 5, c: -1.5, d: false, e: 'u', f: [0.5, 0.5] },
     ]);
   });
 
@@ -115,7 +116,7 @@ describe('the example rows', () => {
       },
     );
     const rows = exampleRows(open) as { ids: number[]; mask: number[] }[];
-    expect(rows.map(({ ids }) => ids.length)).toEqual([1, 1, 8, 8, 32, 32, 224, 224]);
+    expect(rows.map(({ ids }) => ids.length)).toEqual([1, 1, 1, 8, 8, 8, 32, 32, 32, 224, 224, 224]);
     for (const { ids, mask } of rows) expect(mask).toEqual(ids);
   });
 });

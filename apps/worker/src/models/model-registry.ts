@@ -16,6 +16,8 @@ import type { InferencePool } from '../inference/pool.js';
 import { Prover } from '../inference/prover.js';
 import { readAliases } from './aliases.js';
 import { type FoundVersion, type ModelDirectory, scanModelDirectory } from './model-directory.js';
+import type { ProvedCopies } from './proved-copies.js';
+import { stampOf } from './regular-file.js';
 import { readVersionFiles } from './version-files.js';
 
 export interface ModelRegistryOptions {
@@ -23,6 +25,7 @@ export interface ModelRegistryOptions {
   /** Versions of other pools are left to other workers. */
   poolName: string;
   pool: InferencePool;
+  copies: ProvedCopies;
   /** How long the proof of one version may take. */
   proveMs: number;
   /** How long a session that nobody asks for is kept. */
@@ -35,6 +38,8 @@ export interface ModelRegistryOptions {
 interface Entry {
   /** Of the files when they were last looked into. */
   signature: string;
+  /** Files beside the ONNX file that it keeps data in, there or not. */
+  external: string[];
   served?: ModelDescriptor;
   /** Why the files as they are now are not served; what was served before stays. */
   refusal?: Refusal;
@@ -111,8 +116,8 @@ export class ModelRegistry {
   /** Reads, proves and loads a version whose files have changed and are at rest. */
   private async look(found: FoundVersion, prover: Prover): Promise<void> {
     const key = modelKey(found);
-    const { signature } = found;
-    const entry = this.entries.get(key) ?? { signature: '' };
+    const entry = this.entries.get(key) ?? { signature: '', external: [] };
+    const signature = [found.signature, ...(await Promise.all(entry.external.map(stampOf)))].join(' ');
     if (entry.signature === signature) return;
     if (this.unsettled.get(key) !== signature) {
       this.unsettled.set(key, signature);
@@ -120,7 +125,6 @@ export class ModelRegistry {
     }
     this.unsettled.delete(key);
     this.entries.set(key, entry);
-    entry.signature = signature;
     try {
       await this.serve(found, entry, prover);
       delete entry.refusal;
@@ -130,18 +134,27 @@ export class ModelRegistry {
       const kept = entry.served === undefined ? '' : '; what was served before stays in service';
       this.options.log.error(`a model is not served${kept}`, { ...entry.refusal });
     }
+    entry.signature = [found.signature, ...(await Promise.all(entry.external.map(stampOf)))].join(' ');
   }
 
   private async serve(found: FoundVersion, entry: Entry, prover: Prover): Promise<void> {
     const { name, version, path } = found;
-    const { pool, poolName, log } = this.options;
-    const { file, samples, digest, fingerprint } = await readVersionFiles(found);
+    const { pool, poolName, copies, log } = this.options;
+    entry.external = [];
+    const files = await readVersionFiles(found, (beside) => entry.external.push(beside));
+    const { file, samples, digest, fingerprint } = files;
     if (entry.served?.fingerprint === fingerprint) return;
     if ((file.limits?.pool ?? 'default') !== poolName) {
       this.retire(entry);
       return;
     }
-    const { manifest, example, secondsPerRow, doubt } = await prover.prove({ path, file, samples });
+    const copy = await copies.keep(path, files);
+    const { manifest, example, secondsPerRow, doubt } = await prover
+      .prove({ path: copy, file, samples })
+      .catch(async (error) => {
+        await this.dropCopy(fingerprint);
+        throw error;
+      });
     const descriptor: ModelDescriptor = {
       name,
       version,
@@ -152,7 +165,7 @@ export class ModelRegistry {
       example,
       ...(doubt === undefined ? {} : { doubt }),
     };
-    const loadable: LoadableModel = { pin: modelPin(descriptor), path, digest, manifest, example };
+    const loadable: LoadableModel = { pin: modelPin(descriptor), path: copy, manifest, example };
     await pool.load(loadable);
     this.retired.delete(loadable.pin);
     this.retire(entry);
@@ -190,6 +203,13 @@ export class ModelRegistry {
   private drop(pin: string): void {
     this.retired.delete(pin);
     this.options.pool.forget(pin);
+    this.dropCopy(pin.slice(pin.indexOf(' ') + 1)).catch(() => {});
+  }
+
+  /** Unless the same files are served as another version. */
+  private async dropCopy(fingerprint: string): Promise<void> {
+    if (this.pins.some((pin) => pin.endsWith(` ${fingerprint}`))) return;
+    await this.options.copies.drop(fingerprint);
   }
 
   private async followAliases({ aliases }: ModelDirectory): Promise<void> {

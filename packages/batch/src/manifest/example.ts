@@ -7,6 +7,9 @@ import type { Manifest } from './manifest.js';
 /** Sizes tried for open dimensions: of a sequence, of an image. */
 const OPEN_SIZES = [1, 8, 32, 224];
 
+/** Ones before zeros: a logarithm or a mean over a mask has no number for nothing. */
+const FILLS = [1, 0, 0.5];
+
 /** Rows within the bounds of every feature, the likeliest to be digested by a graph first. */
 export function exampleRows({ features }: Pick<Manifest, 'features'>): Record<string, unknown>[] {
   const open = features.map(shapeOf).filter((shape) => shape.includes(null));
@@ -16,7 +19,7 @@ export function exampleRows({ features }: Pick<Manifest, 'features'>): Record<st
     );
   const sizes = open.length > 0 ? OPEN_SIZES.filter(isHeld) : [1];
   return sizes.flatMap((size) =>
-    [0, 1].map((fill) =>
+    FILLS.map((fill) =>
       Object.fromEntries(features.map((feature) => [feature.name, exampleOf(feature, fill, size)])),
     ),
   );
@@ -37,7 +40,7 @@ function elementOf({ type, min, max, max_length: maxLength, values }: ElementRul
       return Math.min(Math.max(fill, min ?? fill), max ?? Number.POSITIVE_INFINITY);
     case 'int': {
       const whole = Math.min(
-        Math.max(fill, Math.ceil(min ?? fill)),
+        Math.max(Math.ceil(fill), Math.ceil(min ?? fill)),
         Math.floor(max ?? Number.POSITIVE_INFINITY),
       );
       return Number.isSafeInteger(whole) ? whole : String(BigInt(whole));
