@@ -44,8 +44,8 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
     proveMs: settings.MODEL_PROVE_MS,
     idleMs: settings.MODEL_IDLE_SECONDS * 1000,
     log,
+    onServed: () => onModels(),
   });
-  await models.open();
 
   const registry = createRegistry();
   const metrics = new WorkerMetrics(registry);
@@ -73,7 +73,18 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
   });
   const port = await listen(server, settings.WORKER_PORT, settings.WORKER_HOST, 'WORKER_PORT');
   await heartbeat.start();
-  const follower = new ModelFollower(models, consumer, heartbeat, settings.MODELS_POLL_MS, log);
+  let isConsuming = false;
+  const onModels = (): void => {
+    heartbeat.beatNow();
+    // Without a model it could only hand back what the others would predict.
+    if (isConsuming || models.pins.length === 0) return;
+    isConsuming = true;
+    consumer.start();
+  };
+  // What is proved is served at once; ready is the worker when all of it has been looked at.
+  await models.open();
+  await heartbeat.beaten();
+  const follower = new ModelFollower(models, onModels, settings.MODELS_POLL_MS, log);
   follower.start();
   log.info('the worker is ready', { models: models.pins.length, threads: settings.WORKER_THREADS, port });
 

@@ -243,7 +243,7 @@ it('a proof that does not end is given up, and the others go on', async () => {
   serving.write('loop/1/model.onnx', ENDLESS);
   await serving.open({ proveMs: 1_500 });
   expect(serving.served()).toEqual(['add@1']);
-  expect(serving.refused()).toEqual(['loop/1: it was not proved within 1.5 s']);
+  expect(serving.refused()).toEqual(['loop/1: it was not proved within 1.5 s; MODEL_PROVE_MS gives it more']);
 });
 
 /** Multiplies large matrices for minutes: one row is a matrix product of 4096³ steps. */
@@ -255,4 +255,13 @@ const ENDLESS = onnxModel({
     { op: 'MatMul', inputs: ['a', 'x'], outputs: ['b'] },
     { op: 'MatMul', inputs: ['b', 'x'], outputs: ['y'] },
   ],
+});
+
+it('one that takes long is proved after the others', async () => {
+  serving.write('add/1/model.onnx', adding(1));
+  serving.write('aaa/1/model.onnx', ENDLESS);
+  const order: string[][] = [];
+  await serving.open({ proveMs: 6_000, onServed: () => order.push(serving.served()) });
+  expect(order).toEqual([['add@1']]);
+  expect(serving.refused()).toEqual(['aaa/1: it was not proved within 6 s; MODEL_PROVE_MS gives it more']);
 });

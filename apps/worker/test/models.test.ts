@@ -224,7 +224,7 @@ describe('an ONNX file', () => {
     [
       'has an element type that is not served',
       (write) => write('x/1/model.onnx', identityModel('bfloat16', ['n'])),
-      /Unsupported data type: 16/,
+      /^the graph takes or gives a type that is not served; those that are: float32, float64,/,
     ],
     [
       'gives a sequence',

@@ -13,7 +13,7 @@ import type { Logger } from '@millrace/process/logger';
 import type { ServedModels } from '@millrace/queue/catalog';
 import type { LoadableModel } from '../inference/messages.js';
 import type { InferencePool } from '../inference/pool.js';
-import { Prover } from '../inference/prover.js';
+import { ProofTimeout, Prover } from '../inference/prover.js';
 import { readAliases } from './aliases.js';
 import { type FoundVersion, type ModelDirectory, scanModelDirectory } from './model-directory.js';
 import type { ProvedCopies } from './proved-copies.js';
@@ -31,6 +31,8 @@ export interface ModelRegistryOptions {
   /** How long a session that nobody asks for is kept. */
   idleMs: number;
   log: Logger;
+  /** Called with every version that is served from now on. */
+  onServed?: () => void;
   now?: () => number;
 }
 
@@ -45,6 +47,8 @@ interface Entry {
   refusal?: Refusal;
 }
 
+/** Until a proof makes way for those of other versions. */
+const FIRST_TRY_MS = 5_000;
 /** Replaced or removed versions that are kept for the tasks pinned to them; of more, the oldest go. */
 const RETIRED_MAX = 2;
 
@@ -103,9 +107,16 @@ export class ModelRegistry {
 
   private async follow(found: ModelDirectory): Promise<void> {
     this.misplaced = this.reported(found.refused);
-    const prover = new Prover(this.options.proveMs);
+    const { proveMs } = this.options;
+    const prover = new Prover();
     try {
-      for (const version of found.versions) await this.look(version, prover);
+      // One that takes long must not keep the others waiting.
+      const slow: FoundVersion[] = [];
+      for (const version of found.versions) {
+        const isSlow = (await this.look(version, prover, Math.min(FIRST_TRY_MS, proveMs))) === 'slow';
+        if (isSlow && proveMs > FIRST_TRY_MS) slow.push(version);
+      }
+      for (const version of slow) await this.look(version, prover, proveMs);
     } finally {
       await prover.stop();
     }
@@ -113,31 +124,33 @@ export class ModelRegistry {
     await this.followAliases(found);
   }
 
-  /** Reads, proves and loads a version whose files have changed and are at rest. */
-  private async look(found: FoundVersion, prover: Prover): Promise<void> {
+  /** Reads, proves and loads a version whose files have changed and are at rest; `slow` when its proof was given up. */
+  private async look(found: FoundVersion, prover: Prover, limitMs: number): Promise<'slow' | undefined> {
     const key = modelKey(found);
     const entry = this.entries.get(key) ?? { signature: '', external: [] };
     const signature = [found.signature, ...(await Promise.all(entry.external.map(stampOf)))].join(' ');
-    if (entry.signature === signature) return;
+    if (entry.signature === signature) return undefined;
     if (this.unsettled.get(key) !== signature) {
       this.unsettled.set(key, signature);
-      return;
+      return undefined;
     }
-    this.unsettled.delete(key);
     this.entries.set(key, entry);
     try {
-      await this.serve(found, entry, prover);
+      await this.serve(found, entry, prover, limitMs);
       delete entry.refusal;
     } catch (error) {
+      if (error instanceof ProofTimeout && limitMs < this.options.proveMs) return 'slow';
       const { name, version } = found;
       entry.refusal = { name, version: String(version), reason: (error as Error).message };
       const kept = entry.served === undefined ? '' : '; what was served before stays in service';
       this.options.log.error(`a model is not served${kept}`, { ...entry.refusal });
     }
     entry.signature = [found.signature, ...(await Promise.all(entry.external.map(stampOf)))].join(' ');
+    this.unsettled.delete(key);
+    return undefined;
   }
 
-  private async serve(found: FoundVersion, entry: Entry, prover: Prover): Promise<void> {
+  private async serve(found: FoundVersion, entry: Entry, prover: Prover, limitMs: number): Promise<void> {
     const { name, version, path } = found;
     const { pool, poolName, copies, log } = this.options;
     entry.external = [];
@@ -150,7 +163,7 @@ export class ModelRegistry {
     }
     const copy = await copies.keep(path, files);
     const { manifest, example, secondsPerRow, doubt } = await prover
-      .prove({ path: copy, file, samples })
+      .prove({ path: copy, file, samples }, limitMs)
       .catch(async (error) => {
         await this.dropCopy(fingerprint);
         throw error;
@@ -170,6 +183,7 @@ export class ModelRegistry {
     this.retired.delete(loadable.pin);
     this.retire(entry);
     entry.served = descriptor;
+    this.options.onServed?.();
     log.info('a model is served', {
       model: modelKey(descriptor),
       digest,

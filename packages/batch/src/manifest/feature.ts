@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { strict } from './strict.js';
 
-export const NAME = z.string().min(1).max(200);
+export const NAME = z.string().min(1).max(1000);
 
 const NAMED = { name: NAME.describe('The key of a JSON row and the column of a CSV file.') };
 const ABOUT = {
