@@ -35,7 +35,6 @@ export function completeManifest(file: ManifestFile, graph: Graph): Manifest {
   if (file.description !== undefined) manifest.description = file.description;
   if (file.default_outputs !== undefined) manifest.default_outputs = file.default_outputs;
   problems.push(...outputNameProblems(manifest), ...fixedBatchProblems(file, fixedBatch));
-  problems.push(...spreadProblems(features));
   refuse(problems);
 
   if (fixedBatch !== undefined)
@@ -152,14 +151,6 @@ function outputNameProblems({ outputs, primary, default_outputs: shown = [] }: M
   return [...new Set([primary, ...shown])]
     .filter((name) => !names.includes(name))
     .map((name) => `"${name}" is not one of the outputs${didYouMean(name, names)}`);
-}
-
-/** `v.0` in a CSV header is a value of the vector `v`, and can be no feature beside it. */
-function spreadProblems(features: readonly Feature[]): string[] {
-  const names = new Set(features.map(({ name }) => name));
-  return features
-    .filter(({ type, name }) => type === 'vector' && names.has(`${name}.0`))
-    .map(({ name }) => `feature "${name}.0" would be the first value of the vector "${name}" in CSV`);
 }
 
 /** A feature for a tensor that nothing else is known of. */
