@@ -4,9 +4,12 @@ import express, { type Express, type RequestHandler } from 'express';
 import type { Registry } from 'prom-client';
 import { identifyClient, identifyRequest } from './access.js';
 import type { ApiKeys } from './auth/api-keys.js';
+import { openApiRoute } from './docs/openapi-route.js';
+import { docsRoutes } from './docs/page.js';
 import { readyRoute } from './health.js';
 import { listModelsRoute, showModelRoute } from './models.js';
 import { problemHandler } from './problem.js';
+import { cancelRoute, eraseRoute } from './result/end-task.js';
 import { resultRoute } from './result/result.js';
 import { sendJson } from './send-json.js';
 import { type SubmitDeps, submitRoute } from './submit/submit.js';
@@ -31,11 +34,25 @@ export function createApp(deps: AppDeps): Express {
     .all(refuseMethod('GET'));
   app.route('/readyz').get(readyRoute(deps.catalog, deps.serverProblems)).all(refuseMethod('GET'));
 
+  // The page is the same for everybody and needs no key; what it shows, /openapi.json, names models and does.
+  const docs = docsRoutes();
+  app.route('/docs').get(docs.page).all(refuseMethod('GET'));
+  app.route('/docs/:release/:file').get(docs.asset).all(refuseMethod('GET'));
+
   app.use(identifyClient(deps.keys));
   app.route(['/batch-predict', '/v1/batch-predict']).post(submitRoute(deps)).all(refuseMethod('POST'));
-  app.route(['/batch-result/:id', '/v1/batch-result/:id']).get(resultRoute(deps)).all(refuseMethod('GET'));
+  app
+    .route(['/batch-result/:id', '/v1/batch-result/:id'])
+    .get(resultRoute(deps))
+    .delete(eraseRoute(deps))
+    .all(refuseMethod('GET, DELETE'));
+  app
+    .route(['/batch-result/:id/cancel', '/v1/batch-result/:id/cancel'])
+    .post(cancelRoute(deps))
+    .all(refuseMethod('POST'));
   app.route('/v1/models').get(listModelsRoute(deps.catalog)).all(refuseMethod('GET'));
   app.route('/v1/models/:model').get(showModelRoute(deps.catalog)).all(refuseMethod('GET'));
+  app.route('/openapi.json').get(openApiRoute(deps.catalog)).all(refuseMethod('GET'));
   app
     .route('/metrics')
     .get(async (_request, response) => {

@@ -17,7 +17,7 @@ export const ApiSettings = z
     /** Any body, after inflating. */
     MAX_BODY_BYTES: integer(1024, 2 ** 40, 8 * 1024 * MIB),
     /** One line of NDJSON or one record of CSV. */
-    MAX_ROW_BYTES: integer(64, 64 * MIB, MIB),
+    MAX_ROW_BYTES: integer(64, 64 * MIB, 16 * MIB),
     /** How long an upload may send nothing. */
     UPLOAD_IDLE_MS: integer(100, 600_000, 30_000),
     /** How long an Idempotency-Key stays in use after the API process that received its upload was killed. */

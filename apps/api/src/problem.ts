@@ -6,7 +6,7 @@ import { isOutage } from '@millrace/queue/connection';
 import type { ErrorRequestHandler, Request, Response } from 'express';
 import { sendJson } from './send-json.js';
 
-const STATUS: Record<RequestCode, number> = {
+export const STATUS: Record<RequestCode, number> = {
   body_too_large: 413,
   conflicting_parameter: 400,
   duplicate_column: 400,
@@ -29,6 +29,8 @@ const STATUS: Record<RequestCode, number> = {
   result_expired: 410,
   row_too_large: 413,
   store_unavailable: 503,
+  task_ended: 409,
+  task_erased: 410,
   too_many_rows: 413,
   unauthorized: 401,
   unknown_column: 400,

@@ -125,6 +125,7 @@ describe('a request that is sent again', () => {
     ['another format', { type: NDJSON, body: LINES }, { type: 'text/csv', body: LINES }],
     ['another name of the model', {}, { path: '/batch-predict?model=iris@1' }],
     ['a model that is not served', {}, { path: '/batch-predict?model=roses' }],
+    ['a deadline', {}, { path: `${PATH}&expires_in=60` }],
     ['another on_invalid', {}, { path: `${PATH}&on_invalid=report` }],
     [
       'what was a parameter as its body',
@@ -168,6 +169,22 @@ describe('a request that is sent again', () => {
     await vanished(keys.worker('test-worker'));
     const { body } = await until(submit, (response) => response.body.waiting_for !== undefined);
     expect(body.waiting_for).toBe('a worker that serves iris@1');
+  });
+
+  it('whose task was erased is not taken in again by the same key', async () => {
+    const { body } = await submit().expect(202);
+    await request(server).delete(`/batch-result/${body.task_id}`).expect(204);
+    const before = [await stored(), await jobs()];
+    const again = await submit().expect(410);
+    expect(again.body.code).toBe('task_erased');
+    expect([await stored(), await jobs()]).toEqual(before);
+  });
+
+  it('whose task was cancelled is told so', async () => {
+    const { body } = await submit().expect(202);
+    await request(server).post(`/batch-result/${body.task_id}/cancel`).expect(200);
+    const again = await submit().expect(202);
+    expect(again.body).toMatchObject({ task_id: body.task_id, status: 'cancelled', rows: { cancelled: 25 } });
   });
 
   it('makes a new task once the results have expired', async () => {
@@ -293,7 +310,8 @@ describe('while an upload is under way', () => {
     expect((await answerTo(upload)).status).toBe(409);
     const again = await submit({ type: NDJSON, body: LINES + LINES }).expect(202);
     expect(again.body.task_id).toBe(body.task_id);
-    expect(await tasks()).toBe(before + 1);
+    // The failed record of the one, and the other.
+    expect(await tasks()).toBe(before + 2);
   });
 });
 

@@ -23,7 +23,15 @@ afterAll(() => harness.stop());
 /** A task of three chunks of two rows; row i is predicted as i, row 3 is bad. */
 async function finishedTask(store = harness.store): Promise<string> {
   const id = randomUUID();
-  await store.create({ id, client: 'anonymous', model: 'iris@1', fingerprint: 'f', format: 'ndjson', requestId: 'r' });
+  await store.create({
+    id,
+    client: 'anonymous',
+    model: 'iris@1',
+    fingerprint: 'f',
+    format: 'ndjson',
+    pool: 'default',
+    requestId: 'r',
+  });
   for (let index = 0; index < 3; index++) {
     await store.append(id, { index, firstRow: index * 2, rows: 2, bytes: Buffer.from('…') });
   }
@@ -126,7 +134,15 @@ it.each(['application/json', 'application/x-ndjson'])(
 
 it('a task whose upload broke off says so in every format', async () => {
   const id = randomUUID();
-  await harness.store.create({ id, client: 'anonymous', model: 'iris@1', fingerprint: 'f', format: 'ndjson', requestId: 'r' });
+  await harness.store.create({
+    id,
+    client: 'anonymous',
+    model: 'iris@1',
+    fingerprint: 'f',
+    format: 'ndjson',
+    pool: 'default',
+    requestId: 'r',
+  });
   await harness.store.abort(id, 'upload_aborted', 'the client went away');
   const error = { code: 'upload_aborted', message: 'the client went away' };
   expect(JSON.parse((await get(id)).body)).toMatchObject({ status: 'failed', error });
@@ -143,6 +159,7 @@ describe('waiting', () => {
       model: 'iris@1',
       fingerprint: 'f',
       format: 'ndjson',
+      pool: 'default',
       requestId: 'r',
     });
     await harness.store.append(id, { index: 0, firstRow: 0, rows: 2, bytes: Buffer.from('…') });

@@ -18,6 +18,7 @@ const TASK = {
   model: 'iris@1',
   fingerprint: 'f',
   format: 'ndjson' as const,
+  pool: 'default',
   requestId: 'request-1',
 };
 
@@ -128,7 +129,7 @@ it('of more rows than the model allows is refused, and its undoing leaves nothin
 it('is not accepted when somebody has given it up just before the last step', async () => {
   await upload.add(chunk(0));
   const finished = upload.finish(() => store.abort(ID, 'upload_aborted', 'the process fell silent'));
-  await expect(finished).rejects.toMatchObject({ code: 'internal' });
+  await expect(finished).rejects.toMatchObject({ code: 'task_ended' });
   expect(await store.read(ID)).toMatchObject({ status: 'failed' });
 });
 

@@ -25,6 +25,12 @@ export class Heartbeat {
     this.beating ??= this.beat();
   }
 
+  /** Resolves when what is served now has been published. */
+  async beaten(): Promise<void> {
+    await this.beating;
+    await this.publisher.beat(this.models(), Date.now());
+  }
+
   async stop(): Promise<void> {
     clearInterval(this.timer);
     await this.beating;

@@ -16,6 +16,7 @@ import { InferencePool } from './inference/pool.js';
 import { WorkerMetrics } from './metrics.js';
 import { ModelFollower } from './models/model-follower.js';
 import { ModelRegistry } from './models/model-registry.js';
+import { ProvedCopies } from './models/proved-copies.js';
 import { runChunk } from './run-chunk.js';
 
 /** Chunks held per thread: one that computes and one that waits, so that a thread never waits for the next. */
@@ -34,15 +35,17 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
   if (problems.length > 0) throw new Error(problems.join('; '));
 
   const pool = new InferencePool(settings.WORKER_THREADS);
+  const copies = await ProvedCopies.open();
   const models = new ModelRegistry({
     directory: settings.MODELS_DIR,
     poolName: settings.POOL,
     pool,
+    copies,
     proveMs: settings.MODEL_PROVE_MS,
     idleMs: settings.MODEL_IDLE_SECONDS * 1000,
     log,
+    onServed: () => onModels(),
   });
-  await models.open();
 
   const registry = createRegistry();
   const metrics = new WorkerMetrics(registry);
@@ -71,7 +74,18 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
   });
   const port = await listen(server, settings.WORKER_PORT, settings.WORKER_HOST, 'WORKER_PORT');
   await heartbeat.start();
-  const follower = new ModelFollower(models, consumer, heartbeat, settings.MODELS_POLL_MS, log);
+  let isConsuming = false;
+  const onModels = (): void => {
+    heartbeat.beatNow();
+    // Without a model it could only hand back what the others would predict.
+    if (isConsuming || models.pins.length === 0) return;
+    isConsuming = true;
+    consumer.start();
+  };
+  // What is proved is served at once; ready is the worker when all of it has been looked at.
+  await models.open();
+  await heartbeat.beaten();
+  const follower = new ModelFollower(models, onModels, settings.MODELS_POLL_MS, log);
   follower.start();
   log.info('the worker is ready', { models: models.pins.length, threads: settings.WORKER_THREADS, port });
 
@@ -84,6 +98,7 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
       run: () => consumer.stop(settings.STOP_GRACE_MS),
     },
     { name: 'threads', deadlineMs: 2_000, run: () => pool.stop() },
+    { name: 'copies', deadlineMs: 1_000, run: () => copies.close() },
     { name: 'server', deadlineMs: 1_000, run: () => stopServer(server) },
     { name: 'redis', deadlineMs: 1_000, run: async () => void (await redis.quit()) },
   ];

@@ -136,15 +136,45 @@ describe('while the worker runs', () => {
   });
 });
 
-describe('a file that changes between its proof and its load', () => {
-  it('is not predicted with', async () => {
-    serving.write('add/1/model.onnx', adding(1));
-    await serving.open({ idleMs: 60_000 });
-    const [pin = ''] = serving.registry.pins;
-    serving.now += 61_000;
-    await serving.registry.refresh();
-    serving.write('add/1/model.onnx', adding(7));
-    await expect(serving.predict(pin, [10])).rejects.toThrow('no longer the one that was proved');
+it('a version stays what was proved, though its file has changed and its session was released', async () => {
+  serving.write('add/1/model.onnx', adding(1));
+  await serving.open({ idleMs: 60_000 });
+  const [pin = ''] = serving.registry.pins;
+  serving.write('add/1/model.onnx', 'garbage');
+  await serving.refresh();
+  serving.now += 61_000;
+  await serving.registry.refresh();
+  expect(serving.pool.lastUsed(pin)).toBe(0);
+  expect((await serving.predict(pin, [10])).predictions).toEqual([11]);
+});
+
+describe('data beside the ONNX file', () => {
+  const external = onnxModel({
+    inputs: [{ name: 'x', type: 'float32', shape: ['n'] }],
+    outputs: [{ name: 'y', type: 'float32', shape: ['n'] }],
+    nodes: [{ op: 'Add', inputs: ['x', 'w'], outputs: ['y'] }],
+    initializers: [{ name: 'w', type: 'float32', dims: [1], data: { location: 'data/w.bin' } }],
+  });
+  const data = (number: number) => new Uint8Array(Float32Array.of(number).buffer);
+
+  it.each(['add/1/', ''])('is followed like the file itself: %s', async (folder) => {
+    serving.write(`${folder}add.onnx`, external);
+    serving.write(`${folder}data/w.bin`, data(1));
+    await serving.open();
+    expect(await answer('add@1')).toEqual([11]);
+    serving.write(`${folder}data/w.bin`, data(5));
+    await serving.refresh();
+    expect(await answer('add@1')).toEqual([15]);
+  });
+
+  it('may arrive after it', async () => {
+    serving.write('add.onnx', external);
+    await serving.open();
+    expect(serving.refused()).toEqual(['add/1: add.onnx keeps data in "data/w.bin", which is not there']);
+    serving.write('data/w.bin', data(2));
+    await serving.refresh();
+    expect([serving.served(), serving.refused()]).toEqual([['add@1'], []]);
+    expect(await answer('add@1')).toEqual([12]);
   });
 });
 
@@ -213,7 +243,7 @@ it('a proof that does not end is given up, and the others go on', async () => {
   serving.write('loop/1/model.onnx', ENDLESS);
   await serving.open({ proveMs: 1_500 });
   expect(serving.served()).toEqual(['add@1']);
-  expect(serving.refused()).toEqual(['loop/1: it was not proved within 1.5 s']);
+  expect(serving.refused()).toEqual(['loop/1: it was not proved within 1.5 s; MODEL_PROVE_MS gives it more']);
 });
 
 /** Multiplies large matrices for minutes: one row is a matrix product of 4096³ steps. */
@@ -225,4 +255,13 @@ const ENDLESS = onnxModel({
     { op: 'MatMul', inputs: ['a', 'x'], outputs: ['b'] },
     { op: 'MatMul', inputs: ['b', 'x'], outputs: ['y'] },
   ],
+});
+
+it('one that takes long is proved after the others', async () => {
+  serving.write('add/1/model.onnx', adding(1));
+  serving.write('aaa/1/model.onnx', ENDLESS);
+  const order: string[][] = [];
+  await serving.open({ proveMs: 6_000, onServed: () => order.push(serving.served()) });
+  expect(order).toEqual([['add@1']]);
+  expect(serving.refused()).toEqual(['aaa/1: it was not proved within 6 s; MODEL_PROVE_MS gives it more']);
 });

@@ -12,6 +12,7 @@ import { useRedis } from '../../../test/fixtures/redis.js';
 import { InferencePool } from '../dist/inference/pool.js';
 import { WorkerMetrics } from '../dist/metrics.js';
 import { ModelRegistry } from '../dist/models/model-registry.js';
+import { ProvedCopies } from '../dist/models/proved-copies.js';
 import { type RunChunkDeps, runChunk } from '../dist/run-chunk.js';
 
 /** `fragile` gives 1.5 × x for x from 0 to 9, and throws for any other. */
@@ -23,6 +24,7 @@ let connection: Redis;
 let keys: Keys;
 let store: TaskStore;
 let pool: InferencePool;
+let copies: ProvedCopies;
 let models: ModelRegistry;
 let deps: RunChunkDeps;
 const log = createLogger({ service: 'test', level: 'error', format: 'json' });
@@ -31,10 +33,12 @@ log.silent = true;
 beforeAll(async () => {
   connection = connectForWork(redis.url);
   pool = new InferencePool(1);
+  copies = await ProvedCopies.open();
   models = new ModelRegistry({
     directory: MODELS,
     poolName: 'default',
     pool,
+    copies,
     proveMs: 20_000,
     idleMs: 3_600_000,
     log,
@@ -43,6 +47,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await pool.stop();
+  await copies.close();
   connection.disconnect();
 });
 beforeEach(() => {
@@ -54,7 +59,15 @@ beforeEach(() => {
 async function submitted(lines: string, rows: number, model = 'fragile@1'): Promise<void> {
   const fingerprint = models.models.served[0]?.fingerprint ?? '';
   const requestId = 'request-1';
-  await store.create({ id: TASK, client: 'alice', model, fingerprint, format: 'ndjson', requestId });
+  await store.create({
+    id: TASK,
+    client: 'alice',
+    model,
+    fingerprint,
+    format: 'ndjson',
+    pool: 'default',
+    requestId,
+  });
   await store.append(TASK, { index: 0, firstRow: 0, rows, bytes: Buffer.from(lines) });
   await store.seal(TASK);
 }

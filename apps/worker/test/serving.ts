@@ -8,6 +8,7 @@ import { afterEach, beforeEach } from 'vitest';
 import { IRIS_MODEL_PATH } from '../../../test/fixtures/iris.js';
 import { InferencePool } from '../dist/inference/pool.js';
 import { ModelRegistry, type ModelRegistryOptions } from '../dist/models/model-registry.js';
+import { ProvedCopies } from '../dist/models/proved-copies.js';
 
 const IRIS = dirname(IRIS_MODEL_PATH);
 
@@ -18,6 +19,7 @@ export interface Serving {
   now: number;
   registry: ModelRegistry;
   pool: InferencePool;
+  copies: ProvedCopies;
   /** Opens the registry over what lies in the directory. */
   open(options?: Partial<ModelRegistryOptions>): Promise<void>;
   /** Looks twice: files are believed to be final when they have not changed between two looks. */
@@ -41,7 +43,9 @@ export function useServing(): Serving {
   beforeEach(() => startServing(serving));
   afterEach(async () => {
     await serving.pool?.stop();
+    await serving.copies?.close();
     serving.pool = undefined as unknown as InferencePool;
+    serving.copies = undefined as unknown as ProvedCopies;
     rmSync(serving.directory, { recursive: true });
   });
   return serving;
@@ -56,10 +60,12 @@ function startServing(serving: Serving): void {
     now: Date.now(),
     async open(options: Partial<ModelRegistryOptions> = {}) {
       serving.pool = new InferencePool(1);
+      serving.copies = await ProvedCopies.open();
       serving.registry = new ModelRegistry({
         directory,
         poolName: 'default',
         pool: serving.pool,
+        copies: serving.copies,
         proveMs: 20_000,
         idleMs: 3_600_000,
         log,
@@ -98,5 +104,5 @@ function startServing(serving: Serving): void {
       const text = new TextDecoder().decode(result.segments.predictions);
       return { predictions: JSON.parse(`[${text}]`), result };
     },
-  } satisfies Omit<Serving, 'registry' | 'pool'>);
+  } satisfies Omit<Serving, 'registry' | 'pool' | 'copies'>);
 }

@@ -24,6 +24,8 @@ export const REQUEST_CODES = [
   'result_expired',
   'row_too_large',
   'store_unavailable',
+  'task_ended',
+  'task_erased',
   'too_many_rows',
   'unauthorized',
   'unknown_column',
@@ -51,17 +53,22 @@ export const INVALID_ROW_CODES = [
   'wrong_row_type',
   'wrong_type',
 ] as const;
+/** A row was not computed: its task ended before its turn. */
+export const HALTED_ROW_CODES = ['cancelled', 'expired'] as const;
 export const FAILED_ROW_CODES = [
   'inference_failed',
   'input_lost',
   'non_finite_output',
   'worker_lost',
 ] as const;
-export type RowCode = (typeof INVALID_ROW_CODES)[number] | (typeof FAILED_ROW_CODES)[number];
+export type RowCode =
+  | (typeof INVALID_ROW_CODES)[number]
+  | (typeof FAILED_ROW_CODES)[number]
+  | (typeof HALTED_ROW_CODES)[number];
 
 const INVALID = new Set<string>(INVALID_ROW_CODES);
 
-/** Which ledger entry a row with this code is counted under. */
+/** Which ledger entry a worker counts a row with this code under. Halted rows are counted by what ends their task. */
 export function outcomeOf(code: RowCode): 'invalid' | 'failed' {
   return INVALID.has(code) ? 'invalid' : 'failed';
 }

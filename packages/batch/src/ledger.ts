@@ -17,8 +17,7 @@ export type Ledger = Readonly<Record<Outcome | 'total', number>>;
 /** The status of a task whose rows all have an outcome. */
 export function finalStatus(ledger: Ledger): TaskStatus {
   if (ledger.succeeded === ledger.total) return 'succeeded';
-  if (ledger.succeeded > 0) return 'partially_succeeded';
   if (ledger.cancelled > 0) return 'cancelled';
   if (ledger.expired > 0) return 'expired';
-  return 'failed';
+  return ledger.succeeded > 0 ? 'partially_succeeded' : 'failed';
 }

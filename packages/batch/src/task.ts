@@ -12,6 +12,8 @@ export interface Task {
   model: string;
   /** Of the model's files when the task was accepted. */
   fingerprint: string;
+  /** The group of workers that its chunks are queued for. */
+  pool: string;
   /** The format of the stored chunks. */
   format: LineFormat;
   requestId: string;
@@ -25,6 +27,10 @@ export interface Task {
   finishedAt?: number;
   /** From then on the results are gone. */
   expiresAt?: number;
+  /** What is not done by then is expired. */
+  deadlineAt?: number;
+  /** When its rows and results were removed on request. */
+  erasedAt?: number;
   /** Why the task as a whole came to nothing. */
   error?: { code: RequestCode; message: string };
 }
@@ -40,6 +46,7 @@ export function taskView(task: Task, waitingFor?: string): Record<string, unknow
     started_at: isoTime(task.startedAt),
     finished_at: isoTime(task.finishedAt),
     expires_at: isoTime(task.expiresAt),
+    ...(task.deadlineAt === undefined ? {} : { deadline_at: isoTime(task.deadlineAt) }),
     ...(waitingFor === undefined ? {} : { waiting_for: waitingFor }),
     ...(task.error === undefined ? {} : { error: task.error }),
   };

@@ -5,7 +5,9 @@ import {
   type RowError,
   type RowId,
 } from '@millrace/batch/errors';
-import { type Column, emptyColumn } from '@millrace/batch/results/column';
+import type { TensorData } from '@millrace/batch/manifest/element-types';
+import type { Output } from '@millrace/batch/manifest/manifest';
+import { ColumnBuilder } from '@millrace/batch/results/column';
 import { CSV_HEADER, taskErrorLine, toCsvLine } from '@millrace/batch/results/csv-line';
 import { type ChunkOutcome, encodeChunk, encodeFailedChunk } from '@millrace/batch/results/encode-chunk';
 import { readRows, toLine } from '@millrace/batch/results/read-chunk';
@@ -46,26 +48,35 @@ const anyRows = fc.array(anyRow, { minLength: 1, maxLength: 12 });
 const MESSAGE = 'x: got the string "a, b"';
 
 function outcomeFor(rows: readonly Row[], firstRow: number): ChunkOutcome {
-  const label = emptyColumn({ name: 'label', type: 'int64' }, rows.length);
-  const score = emptyColumn({ name: 'a "score"', type: 'float64' }, rows.length);
-  const shares = emptyColumn({ name: 'shares', type: 'float32', width: 2 }, rows.length);
   const errors: RowError[] = [];
-  rows.forEach((row, place) => {
-    if (row.code === undefined) {
-      label.data[place] = row.label;
-      score.data[place] = row.score;
-      (shares.data as Float32Array).set(row.shares, place * 2);
-    } else {
-      const error: RowError = { row: firstRow + place, code: row.code, message: MESSAGE };
-      errors.push(row.id === undefined ? error : { ...error, id: row.id });
-    }
+  rows.forEach(({ code, id }, place) => {
+    if (code === undefined) return;
+    const error: RowError = { row: firstRow + place, code, message: MESSAGE };
+    errors.push(id === undefined ? error : { ...error, id });
   });
+  const good = rows.filter(({ code }) => code === undefined);
+  const places = Uint32Array.from(rows.keys()).filter((place) => rows[place]?.code === undefined);
+  const column = (output: Output, data: TensorData) => {
+    const builder = new ColumnBuilder(output, rows.length);
+    if (places.length > 0) builder.add(places, data, output.shape as number[]);
+    return builder.finish();
+  };
   const outcome: ChunkOutcome = {
     firstRow,
     rows: rows.length,
     errors,
-    columns: [shares, score, label],
-    primary: 2,
+    columns: [
+      column(
+        { name: 'shares', type: 'float32', shape: [2] },
+        Float32Array.from(good.flatMap((row) => row.shares)),
+      ),
+      column(
+        { name: 'a "score"', type: 'float64', shape: [] },
+        Float64Array.from(good.map((row) => row.score)),
+      ),
+      column({ name: 'label', type: 'int64', shape: [] }, BigInt64Array.from(good.map((row) => row.label))),
+    ],
+    shown: { primary: 'label' },
   };
   return rows.some((row) => row.id !== undefined) ? { ...outcome, ids: rows.map((row) => row.id) } : outcome;
 }
@@ -180,12 +191,10 @@ describe('the stored bytes', () => {
 });
 
 it('a NaN or an infinity in any output of a row is an error that names the output', () => {
-  const column: Column = {
-    name: 'score',
-    type: 'float32',
-    data: Float32Array.of(1, Number.NaN, -Infinity, 2),
-  };
-  const outcome = { firstRow: 7, rows: 4, ids: [undefined, 'b'], columns: [column], primary: 0 };
+  const score = new ColumnBuilder({ name: 'score', type: 'float32', shape: [] }, 4);
+  score.add(Uint32Array.of(0, 1, 2, 3), Float32Array.of(1, Number.NaN, -Infinity, 2), []);
+  const columns = [score.finish()];
+  const outcome = { firstRow: 7, rows: 4, ids: [undefined, 'b'], columns, shown: { primary: 'score' } };
   const wrong: RowError = { row: 9, code: 'wrong_type', message: 'x' };
   const { counts, segments } = encodeChunk({ ...outcome, errors: [wrong] });
   expect(counts).toEqual({ succeeded: 2, invalid: 1, failed: 1 });

@@ -101,6 +101,16 @@ describe('a header is refused', () => {
     });
   });
 
+  it('in a moment, with the first of the columns that it lacks, however many they are', {
+    timeout: 5_000,
+  }, () => {
+    const lacks = (manifest: typeof IRIS, header: string) => refusal(utf8(header), manifest).message;
+    const wide = manifestOf(...Array.from({ length: 10_000 }, (_, index) => `f${index}`));
+    expect(lacks(wide, 'f0')).toMatch(/^the header lacks "f1", "f2", .*, "f20" and 9979 more$/);
+    const long = manifestOf({ name: 'v', type: 'vector', length: 200_000 });
+    expect(lacks(long, 'v.0')).toMatch(/^the header lacks "v\.1", .*, "v\.20" and 199979 more$/);
+  });
+
   it('in a moment however many columns it has', { timeout: 5_000 }, () => {
     const names = Array.from({ length: 150_000 }, (_, index) => `c${index}`);
     expect(refusal(utf8(names.join())).code).toBe('unknown_column');

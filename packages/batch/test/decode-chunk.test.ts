@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { anyBytes, anyCuts, anySizes, cutAt, split, utf8 } from './byte-pieces.js';
 import { manifestOf } from './manifest-of.js';
+import { type Value, valuesOf } from './row-values.js';
 
 const READER = new RowReader(manifestOf('x', { name: 'n', type: 'int' }));
 const COLUMNS: CsvColumn[] = ['id', 0, 1];
@@ -13,6 +14,11 @@ function decode(format: LineFormat, input: string | Uint8Array, firstRow = 10): 
   const bytes = typeof input === 'string' ? utf8(input) : input;
   const rows = split([bytes], { format }).reduce((sum, chunk) => sum + chunk.rows, 0);
   return decodeChunk({ format, bytes, firstRow, rows, columns: COLUMNS }, READER);
+}
+
+/** The values of every row that was read, in order. */
+function valuesRead({ inputs, valid }: DecodedChunk): Value[][] {
+  return Array.from(valid, (_, row) => inputs.flatMap((input) => valuesOf(input, row)));
 }
 
 function joinLines(lines: (string | Uint8Array)[]): Uint8Array {
@@ -34,14 +40,15 @@ describe.each(['ndjson', 'csv'] as const)('a chunk of %s', (format) => {
     fc.assert(
       fc.property(anyInput, anyCuts, anySizes, (bytes, cuts, sizes) => {
         for (const chunk of split(cutAt(bytes, cuts), { format, ...sizes })) {
-          const { rows, valid, errors, tensor } = decodeChunk({ format, columns: COLUMNS, ...chunk }, READER);
+          const decoded = decodeChunk({ format, columns: COLUMNS, ...chunk }, READER);
+          const { rows, valid, errors } = decoded;
           const invalid = errors.map((error) => error.row - chunk.firstRow);
           const places = Array.from({ length: chunk.rows }, (_, place) => place);
           expect(rows).toBe(chunk.rows);
           expect([...valid, ...invalid].sort((a, b) => a - b)).toEqual(places);
           expect([...valid]).toEqual(places.filter((place) => !invalid.includes(place)));
           expect(invalid).toEqual(places.filter((place) => !valid.includes(place)));
-          expect(tensor.length).toBe(valid.length * 2);
+          for (const values of valuesRead(decoded)) expect(values.every(Number.isFinite)).toBe(true);
         }
       }),
       { numRuns: 500 },
@@ -68,10 +75,11 @@ describe.each(['ndjson', 'csv'] as const)('a chunk of %s', (format) => {
     fc.assert(
       fc.property(fc.array(anyLine, { maxLength: 10 }), fc.nat(), (lines, firstRow) => {
         const bytes = joinLines(lines.map(({ row, bad }) => bad ?? write(row)));
-        const { tensor, valid, ids, errors } = decode(format, bytes, firstRow);
+        const decoded = decode(format, bytes, firstRow);
+        const { valid, ids, errors } = decoded;
         const good = lines.flatMap(({ row, bad }, place) => (bad ? [] : [{ ...row, place }]));
         expect([...valid]).toEqual(good.map(({ place }) => place));
-        expect(tensor).toEqual(Float32Array.from(good.flatMap(({ x, n }) => [Number(`${x}`), n])));
+        expect(valuesRead(decoded)).toEqual(good.map(({ x, n }) => [Math.fround(Number(`${x}`)), n]));
         expect(good.map(({ place }) => ids?.[place])).toEqual(good.map(({ id }) => id));
         expect(errors.map((error) => error.row)).toEqual(
           lines.flatMap(({ bad }, place) => (bad ? [firstRow + place] : [])),
@@ -92,16 +100,21 @@ it('the same rows give the same tensor in every format', () => {
         decode('csv', joinLines(rows.map(({ id, x, n }) => `"${id}","${x}", ${n} \r`))),
       ];
       for (const chunk of chunks) expect(chunk).toEqual(chunks[0]);
-      const { tensor, errors } = decode('ndjson', joinLines(rows.map(({ x, n }) => `[${x}, ${n}]`)));
-      expect({ tensor, errors }).toEqual({ tensor: chunks[0]?.tensor, errors: [] });
+      const { inputs, errors } = decode('ndjson', joinLines(rows.map(({ x, n }) => `[${x}, ${n}]`)));
+      expect({ inputs, errors }).toEqual({ inputs: chunks[0]?.inputs, errors: [] });
     }),
   );
 });
 
 it('a bad row is reported by its number in the task, with its id', () => {
-  expect(decode('ndjson', '{"x":1,"n":2}\n\n{"id":"b","x":"1","n":2}\n{"id":3,"x":1,"n":2}', 1000)).toEqual({
+  const text = '{"x":1,"n":2}\n\n{"id":"b","x":"1","n":2}\n{"id":3,"x":3,"n":4}';
+  const { inputs, ...decoded } = decode('ndjson', text, 1000);
+  expect(valuesRead({ inputs, ...decoded })).toEqual([
+    [1, 2],
+    [3, 4],
+  ]);
+  expect(decoded).toEqual({
     rows: 3,
-    tensor: Float32Array.of(1, 2, 1, 2),
     valid: Uint32Array.of(0, 2),
     ids: [undefined, 'b', 3],
     errors: [{ row: 1001, id: 'b', code: 'wrong_type', message: 'x: expected a number, got the string "1"' }],

@@ -1,6 +1,6 @@
-import { Manifest } from '@millrace/batch/manifest';
-import { type ModelDescriptor, modelKey, parseModelRef, rowsPerChunk } from '@millrace/batch/model';
+import { type ModelDescriptor, modelKey, modelPin, parseModelRef, rowsPerChunk } from '@millrace/batch/model';
 import { describe, expect, it } from 'vitest';
+import { complete } from './manifest-of.js';
 
 describe('a reference to a model', () => {
   it.each([
@@ -18,6 +18,16 @@ describe('a reference to a model', () => {
   });
 
   it.each([
+    ['iris@champion', { name: 'iris', alias: 'champion' }],
+    ['iris@latest', { name: 'iris', alias: 'latest' }],
+    ['iris@v1', { name: 'iris', alias: 'v1' }],
+    ['iris@A_b-9', { name: 'iris', alias: 'A_b-9' }],
+    [`iris@${'a'.repeat(63)}`, { name: 'iris', alias: 'a'.repeat(63) }],
+  ])('%s is read as an alias', (ref, model) => {
+    expect(parseModelRef(ref)).toEqual(model);
+  });
+
+  it.each([
     '',
     '@',
     '@1',
@@ -27,9 +37,11 @@ describe('a reference to a model', () => {
     'iris@-1',
     'iris@1.0',
     'iris@1e3',
-    'iris@v1',
-    'iris@latest',
     'iris@1@2',
+    'iris@_a',
+    'iris@a.b',
+    'iris@a\n',
+    `iris@${'a'.repeat(64)}`,
     'iris@1000000000',
     'iris@1\n',
     ' iris',
@@ -52,18 +64,24 @@ describe('a reference to a model', () => {
     const model = { name: 'iris', version: 12 };
     expect(parseModelRef(modelKey(model))).toEqual(model);
   });
+
+  it('is the head of what is pinned to a task', () => {
+    expect(modelPin({ name: 'iris', version: 12, fingerprint: '5f3a' })).toBe('iris@12 5f3a');
+  });
 });
 
-const descriptor = (secondsPerRow: number, width: number): ModelDescriptor => ({
+const descriptor = (secondsPerRow: number, width: number | null, length = 1): ModelDescriptor => ({
   name: 'any',
   version: 1,
-  manifest: Manifest.parse({
-    input: { name: 'X' },
-    features: [{ name: 'x', type: 'float' }],
-    outputs: [{ name: 'y', type: 'float32', width }],
-    primary: 'y',
-  }),
+  manifest: complete(
+    {},
+    {
+      inputs: [{ name: 'X', type: 'float32', shape: [null, length] }],
+      outputs: [{ name: 'y', type: 'float32', shape: [null, width] }],
+    },
+  ),
   digest: '',
+  fingerprint: '',
   seconds_per_row: secondsPerRow,
   example: [0],
 });
@@ -86,3 +104,16 @@ it.each([
 ])('a fast model with outputs of %d numbers gets chunks of %d rows', (width, rows) => {
   expect(rowsPerChunk(descriptor(1e-12, width))).toBe(rows);
 });
+
+it.each([
+  [1, null, 16_384],
+  [1, 3_999_999, 1],
+  [1_000_000, 3, 3],
+  [2_000, 2_000, 1_000],
+  [40_000, null, 99],
+])(
+  'rows of %d numbers in and %s out (an open size counts as 64) make chunks of %d',
+  (length, width, rows) => {
+    expect(rowsPerChunk(descriptor(1e-12, width, length))).toBe(rows);
+  },
+);

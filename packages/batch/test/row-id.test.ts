@@ -1,6 +1,7 @@
 import { RowReader } from '@millrace/batch/rows/row-reader';
 import { expect, it } from 'vitest';
 import { manifestOf } from './manifest-of.js';
+import { readJson } from './row-values.js';
 
 const READER = new RowReader(manifestOf('x'));
 const LONGEST = 'a'.repeat(256);
@@ -41,9 +42,7 @@ it.each([
 
 it('a feature called id is a feature', () => {
   const reader = new RowReader(manifestOf('id', 'x'));
-  const tensor = new Float32Array(2);
   expect(reader.idOf({ id: 7, x: 1 })).toBeUndefined();
-  expect(reader.read({ id: 7, x: 1 }, tensor, 0)).toBeUndefined();
-  expect([...tensor]).toEqual([7, 1]);
-  expect(reader.read({ x: 1 }, tensor, 0)?.message).toBe('id: is missing');
+  expect(readJson(reader, '{"id":7,"x":1}')).toEqual([7, 1]);
+  expect(readJson(reader, '{"x":1}')).toBe('missing_feature: id: is missing');
 });

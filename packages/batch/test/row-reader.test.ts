@@ -1,13 +1,7 @@
 import { RowReader } from '@millrace/batch/rows/row-reader';
 import { describe, expect, it } from 'vitest';
 import { manifestOf } from './manifest-of.js';
-
-/** What a row, given as JSON text, comes to: its values, or the problem as `code: message`. */
-function read(reader: RowReader, row: string): number[] | string {
-  const tensor = new Float32Array(reader.width);
-  const problem = reader.read(JSON.parse(row), tensor, 0);
-  return problem === undefined ? [...tensor] : `${problem.code}: ${problem.message}`;
-}
+import { readJson as read, valuesOf } from './row-values.js';
 
 const MIXED = new RowReader(
   manifestOf(
@@ -40,9 +34,13 @@ describe('a row is read', () => {
   });
 
   it('to its place in the tensor', () => {
-    const tensor = new Float32Array(9).fill(7);
-    expect(MIXED.read([1, 0, 2], tensor, 3)).toBeUndefined();
-    expect([...tensor]).toEqual([7, 7, 7, 1, 0, 2, 7, 7, 7]);
+    const inputs = MIXED.allocate(3);
+    expect(MIXED.read([1, 0, 2], inputs, 1)).toBeUndefined();
+    expect([0, 1, 2].map((row) => inputs.map((input) => valuesOf(input, row)))).toEqual([
+      [[0, 0, 0]],
+      [[1, 0, 2]],
+      [[0, 0, 0]],
+    ]);
   });
 });
 

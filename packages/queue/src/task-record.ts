@@ -19,6 +19,9 @@ const TaskRecord = z.object({
   started_at: Count.optional(),
   finished_at: Count.optional(),
   expires_at: Count.optional(),
+  deadline_at: Count.optional(),
+  erased_at: Count.optional(),
+  pool: z.string(),
   chunks: Count,
   total: Count,
   ...(Object.fromEntries(OUTCOMES.map((outcome) => [outcome, Count])) as Record<
@@ -38,6 +41,7 @@ export function parseTask(hash: Record<string, string>): Task {
     client: record.client,
     model: record.model,
     fingerprint: record.fingerprint,
+    pool: record.pool,
     format: record.format,
     requestId: record.request_id,
     status: record.status,
@@ -48,6 +52,8 @@ export function parseTask(hash: Record<string, string>): Task {
   if (record.started_at !== undefined) task.startedAt = record.started_at;
   if (record.finished_at !== undefined) task.finishedAt = record.finished_at;
   if (record.expires_at !== undefined) task.expiresAt = record.expires_at;
+  if (record.deadline_at !== undefined) task.deadlineAt = record.deadline_at;
+  if (record.erased_at !== undefined) task.erasedAt = record.erased_at;
   if (record.error_code !== undefined) {
     task.error = { code: record.error_code as RequestCode, message: record.error_message ?? '' };
   }

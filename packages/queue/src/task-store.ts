@@ -3,6 +3,7 @@ import type { RequestCode } from '@millrace/batch/errors';
 import type { ChunkResult, Segments } from '@millrace/batch/results/encode-chunk';
 import type { CsvColumn } from '@millrace/batch/rows/row-reader';
 import type { Chunk } from '@millrace/batch/split/chunk-splitter';
+import { isTerminal } from '@millrace/batch/status';
 import type { Task } from '@millrace/batch/task';
 import type { Redis } from 'ioredis';
 import { type Begun, parseBegun } from './begun.js';
@@ -19,9 +20,19 @@ export interface NewTask {
   /** Of the model's files when the task was accepted. */
   fingerprint: string;
   format: Task['format'];
+  /** The group of workers that its chunks are queued for. */
+  pool: string;
+  /** What is not done when this has passed is expired; without it, nothing is. */
+  expiresInMs?: number | undefined;
   /** What the columns of the chunks hold; CSV only. */
   columns?: readonly CsvColumn[];
   requestId: string;
+}
+
+export interface ChunkSpan {
+  state: 'pending' | 'running' | 'done' | 'cancelled' | 'expired';
+  firstRow: number;
+  rows: number;
 }
 
 export type Committed = 'committed' | 'finished' | 'done' | 'gone';
@@ -49,6 +60,7 @@ export class TaskStore {
       model: task.model,
       fingerprint: task.fingerprint,
       format: task.format,
+      pool: task.pool,
       request_id: task.requestId,
       status: 'receiving',
       created_at: this.now(),
@@ -56,7 +68,8 @@ export class TaskStore {
       done: 0,
       ...(task.columns === undefined ? {} : { columns: JSON.stringify(task.columns) }),
     };
-    await this.scripts.create(key, this.lifetimes.unfinishedMs, ...Object.entries(record).flat());
+    const fields = Object.entries(record).flat();
+    await this.scripts.create(key, this.lifetimes.unfinishedMs, task.expiresInMs ?? '', ...fields);
   }
 
   /** Stores a chunk's bytes and counts its rows as pending; `stopped` when the task takes no more. */
@@ -117,7 +130,7 @@ export class TaskStore {
         this.keys.chunks(id),
         this.keys.input(id, chunk),
         chunk,
-        this.now(),
+        ...this.finishArguments(id),
         ...served,
       ),
     );
@@ -148,8 +161,31 @@ export class TaskStore {
     return reply as Committed;
   }
 
-  /** The task's record; undefined when there is none. */
+  /**
+   * Ends a task before its rows are done. `expired` is for one whose deadline has passed, and `early` when it has not.
+   * Late commits of its chunks are refused.
+   */
+  async end(id: string, outcome: 'cancelled' | 'expired'): Promise<'halted' | 'ended' | 'early' | 'gone'> {
+    const reply = await this.scripts.end(
+      this.keys.task(id),
+      this.keys.chunks(id),
+      outcome,
+      ...this.finishArguments(id),
+    );
+    return reply as 'halted' | 'ended' | 'early' | 'gone';
+  }
+
+  /** Cancels a task that is unfinished, and removes all of its rows and results at once. */
+  async erase(id: string): Promise<void> {
+    await this.scripts.erase(this.keys.task(id), this.keys.chunks(id), ...this.finishArguments(id));
+  }
+
+  /** The task's record, expired if its deadline has passed; undefined when there is none. */
   async read(id: string): Promise<Task | undefined> {
+    const task = taskOf(await this.redis.hgetall(this.keys.task(id)));
+    // The clocks of two machines may differ; the script looks at the one of Redis.
+    const isDue = task?.deadlineAt !== undefined && !isTerminal(task.status) && task.deadlineAt <= this.now();
+    if (!isDue || (await this.end(id, 'expired')) === 'early') return task;
     return taskOf(await this.redis.hgetall(this.keys.task(id)));
   }
 
@@ -166,17 +202,24 @@ export class TaskStore {
     return Object.fromEntries(found.filter((entry): entry is [string, Buffer] => Buffer.isBuffer(entry[1])));
   }
 
-  /** Where a chunk's rows are in the task. Undefined when it has expired. */
-  async readSpan(id: string, chunk: number): Promise<{ firstRow: number; rows: number } | undefined> {
+  /** Where a chunk's rows are in the task, and what has become of them. Undefined when it has expired. */
+  async readSpan(id: string, chunk: number): Promise<ChunkSpan | undefined> {
     const entry = await this.redis.hget(this.keys.chunks(id), String(chunk));
     if (entry === null) return undefined;
-    const [, firstRow, rows] = entry.split(' ');
-    return { firstRow: Number(firstRow), rows: Number(rows) };
+    const [state, firstRow, rows] = entry.split(' ');
+    return { state: state as ChunkSpan['state'], firstRow: Number(firstRow), rows: Number(rows) };
   }
 
-  private finishArguments(id: string): [number, number, number, string, string] {
+  private finishArguments(id: string): [number, number, number, string, string, string] {
     const { resultsMs, recordMs } = this.lifetimes;
-    return [this.now(), resultsMs, recordMs, this.keys.finished(), this.keys.outputs(id)];
+    return [
+      this.now(),
+      resultsMs,
+      recordMs,
+      this.keys.finished(),
+      this.keys.outputs(id),
+      this.keys.inputs(id),
+    ];
   }
 }
 

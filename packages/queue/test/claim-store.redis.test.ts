@@ -52,6 +52,7 @@ const record = (id: string) => ({
   model: 'iris@1',
   fingerprint: 'f',
   format: 'ndjson' as const,
+  pool: 'default',
   requestId: 'request-1',
 });
 
@@ -255,6 +256,16 @@ describe('a key', () => {
     expect(await claims.claim(claimOf('task-2'))).toMatchObject({ kind: 'answered', task: { id: 'task-1' } });
     now = NOW + RESULTS_MS;
     expect((await claims.claim(claimOf('task-3'))).kind).toBe('claimed');
+  });
+
+  it('is free when the deadline of its task has ended the upload', async () => {
+    await claims.claim(claimOf('task-1'));
+    await tasks.create({ ...record('task-1'), expiresInMs: 1 });
+    await tasks.append('task-1', chunk);
+    // The deadline is told by Redis's clock.
+    while ((await tasks.end('task-1', 'expired')) === 'early');
+    expect(await claims.abandon(claimOf('task-1'))).toBe(true);
+    expect((await claims.claim(claimOf('task-2'))).kind).toBe('claimed');
   });
 
   it('is free when its task is gone', async () => {

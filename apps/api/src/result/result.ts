@@ -1,7 +1,7 @@
 /** `GET /batch-result/:id`: where a task stands, and its result once it is finished. */
 import { BatchError } from '@millrace/batch/errors';
 import { isTerminal } from '@millrace/batch/status';
-import { isoTime, type Task, taskView } from '@millrace/batch/task';
+import { taskView } from '@millrace/batch/task';
 import type { Catalog } from '@millrace/queue/catalog';
 import type { FinishedEvents } from '@millrace/queue/finished-events';
 import type { Request, RequestHandler } from 'express';
@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { waitingFor } from '../models.js';
 import { parseParameters } from '../query.js';
 import { sendJson } from '../send-json.js';
+import { readOwn, unknownTask } from './own-task.js';
 import { type ResultDeps, type ResultFormat, sendResult } from './send-result.js';
 import { preferredWait, waitForEnd } from './wait.js';
 
@@ -17,7 +18,7 @@ export interface ResultRouteDeps extends ResultDeps {
   events: FinishedEvents;
 }
 
-const ResultQuery = z.object({
+export const ResultQuery = z.object({
   /** What the model shows by default, one output per row, or objects with every output. */
   outputs: z.enum(['default', 'primary', 'all'], 'must be default, primary or all').default('default'),
 });
@@ -30,8 +31,6 @@ const FORMATS: Record<string, ResultFormat> = {
   'text/csv': 'csv',
 };
 
-const TASK_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
 export function resultRoute(deps: ResultRouteDeps): RequestHandler<{ id: string }> {
   return async (request, response) => {
     const { outputs } = parseParameters(ResultQuery, request.query, 'query parameter');
@@ -40,7 +39,7 @@ export function resultRoute(deps: ResultRouteDeps): RequestHandler<{ id: string 
     const { client } = response.locals;
     const { id } = request.params;
     response.locals.taskId = id;
-    const found = await readOwn(deps, id, client);
+    const found = await readOwn(deps.store, id, client);
     const waitMs = preferredWait(request);
     const task = waitMs === undefined ? found : await waitForEnd(deps, response, found, waitMs);
     if (task === undefined) throw unknownTask();
@@ -48,21 +47,6 @@ export function resultRoute(deps: ResultRouteDeps): RequestHandler<{ id: string 
     response.status(format === 'json' ? 200 : 202).set('Retry-After', '1');
     sendJson(response, taskView(task, waitingFor(task, await deps.catalog.get(task.model))));
   };
-}
-
-/** The client's own task: somebody else's is as unknown as one that never was. @throws BatchError */
-async function readOwn({ store }: ResultRouteDeps, id: string, client: string): Promise<Task> {
-  const task = TASK_ID.test(id) ? await store.read(id) : undefined;
-  if (task === undefined || task.client !== client) throw unknownTask();
-  if (task.expiresAt !== undefined && task.expiresAt <= Date.now()) {
-    const at = isoTime(task.expiresAt);
-    throw new BatchError('result_expired', `the results of this task expired at ${at}`, { expired_at: at });
-  }
-  return task;
-}
-
-function unknownTask(): BatchError {
-  return new BatchError('unknown_task', 'there is no task with this id');
 }
 
 /** @throws BatchError `not_acceptable` */

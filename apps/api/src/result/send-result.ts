@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { BatchError } from '@millrace/batch/errors';
 import { CSV_HEADER, taskErrorLine, toCsvLine } from '@millrace/batch/results/csv-line';
-import type { Segments } from '@millrace/batch/results/encode-chunk';
+import { encodeFailedChunk, type Segments } from '@millrace/batch/results/encode-chunk';
 import { type Outputs, type ResultRow, readRows, toLine } from '@millrace/batch/results/read-chunk';
 import { type Task, taskView } from '@millrace/batch/task';
 import { errorFields, type Logger } from '@millrace/process/logger';
@@ -74,7 +74,7 @@ async function* jsonParts(store: TaskStore, task: Task, outputs: Outputs): Parts
     if (outputs === 'default') yield* joined(storedSegment(store, task, 'predictions'));
     else yield* joined(mapRows(store, task, outputs, predictionText));
     yield '],"errors":[';
-    if (ledger.invalid + ledger.failed > 0) yield* joined(storedSegment(store, task, 'errors'));
+    if (ledger.succeeded < ledger.total) yield* joined(storedSegment(store, task, 'errors'));
     yield ']';
   }
   yield '}\n';
@@ -108,7 +108,9 @@ async function* joined(parts: AsyncIterable<Uint8Array | string[]>): Parts {
 
 /** One segment of every chunk that has it, in order; the next one is fetched while this one is sent. */
 async function* storedSegment(store: TaskStore, task: Task, name: string): AsyncGenerator<Uint8Array> {
-  for await (const segments of eachChunk(task, (chunk) => store.readSegments(task.id, chunk, [name]))) {
+  const read = async (chunk: number) =>
+    (await store.readSegments(task.id, chunk, [name])) ?? (await haltedChunk(store, task, chunk))?.segments;
+  for await (const segments of eachChunk(task, read)) {
     const bytes = segments[name];
     if (bytes !== undefined) yield bytes;
   }
@@ -128,11 +130,28 @@ async function* mapRows(
       store.readSegments(task.id, chunk),
       store.readSpan(task.id, chunk),
     ]);
-    return segments && span && { segments, ...span };
+    return segments && span ? { segments, ...span } : haltedChunk(store, task, chunk);
   };
   for await (const { segments, firstRow, rows } of eachChunk(task, read)) {
     yield Array.from(readRows(segments, firstRow, rows, outputs), toText);
   }
+}
+
+const HALTED = {
+  cancelled: 'the task was cancelled before this row was predicted',
+  expired: 'the task expired before this row was predicted',
+};
+
+/** A chunk that was never computed: the same error for each of its rows. Undefined when it is another one. */
+async function haltedChunk(
+  store: TaskStore,
+  task: Task,
+  chunk: number,
+): Promise<{ segments: Segments; firstRow: number; rows: number } | undefined> {
+  const span = await store.readSpan(task.id, chunk);
+  if (span?.state !== 'cancelled' && span?.state !== 'expired') return undefined;
+  const { state, firstRow, rows } = span;
+  return { segments: encodeFailedChunk(firstRow, rows, state, HALTED[state]).segments, firstRow, rows };
 }
 
 async function* eachChunk<T>(task: Task, read: (chunk: number) => Promise<T | undefined>): AsyncGenerator<T> {

@@ -5,8 +5,8 @@ import type { BodyFormat } from './body.js';
 export class Fingerprint {
   private readonly hash = createHash('sha256');
 
-  /** @param query every parameter that bears on the result, as the client gave it */
-  constructor(format: BodyFormat, query: Readonly<Record<string, string | undefined>>) {
+  /** @param query every parameter that bears on the result */
+  constructor(format: BodyFormat, query: Readonly<Record<string, string | number | undefined>>) {
     const given = Object.entries(query).filter(([, value]) => value !== undefined);
     given.sort(([a], [b]) => (a < b ? -1 : 1));
     // JSON has no bare line feed, so that the head ends where the body begins, whatever the body is.

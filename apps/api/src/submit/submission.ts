@@ -28,6 +28,8 @@ export interface Submission {
   sentAs: BodyFormat;
   /** What is stored: JSON becomes lines. */
   format: LineFormat;
+  /** From the acceptance of the task; without it, it has all the time it needs. */
+  expiresInMs: number | undefined;
   bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
@@ -54,23 +56,26 @@ export async function readSubmission(deps: SubmissionDeps, intake: Intake): Prom
   const { format, query } = intake;
   if (format === 'json') return readJson(deps, intake);
   const entry = await resolveModel(deps, query.model);
+  const expiresInMs = milliseconds(query.expires_in);
   return query.on_invalid === 'reject'
-    ? readCheckedLines(deps, intake, format, entry)
-    : { entry, sentAs: format, format, bytes: streamBody(deps, intake) };
+    ? { ...(await readCheckedLines(deps, intake, format, entry)), expiresInMs }
+    : { entry, sentAs: format, format, expiresInMs, bytes: streamBody(deps, intake) };
 }
 
 async function readJson(deps: SubmissionDeps, intake: Intake): Promise<Submission> {
-  const { rows, pointer, entry, onInvalid } = await readJsonRows(deps, intake);
+  const { rows, pointer, entry, onInvalid, expiresIn } = await readJsonRows(deps, intake);
   if (onInvalid !== 'report') validateRows(rows, new RowReader(entry.model.manifest), pointer);
-  return { entry, sentAs: 'json', format: 'ndjson', bytes: [toLines(rows)] };
+  const expiresInMs = milliseconds(expiresIn);
+  return { entry, sentAs: 'json', format: 'ndjson', expiresInMs, bytes: [toLines(rows)] };
 }
 
 /** The rows of a JSON body, parsed and not yet checked. */
 export async function readJsonRows(deps: SubmissionDeps, intake: Intake) {
   const body = await readWholeBody(deps, intake);
   const { rows, options, pointer } = parseJsonBody(body);
-  const { model, on_invalid: onInvalid } = mergeOptions(resultOptions(intake.query), options);
-  return { rows, pointer, entry: await resolveModel(deps, model), onInvalid };
+  const merged = mergeOptions(resultOptions(intake.query), options);
+  const { model, on_invalid: onInvalid, expires_in: expiresIn } = merged;
+  return { rows, pointer, entry: await resolveModel(deps, model), onInvalid, expiresIn };
 }
 
 /** Lines that are to be refused whole when one is bad must be read whole before they are accepted. */
@@ -79,7 +84,7 @@ async function readCheckedLines(
   intake: Intake,
   format: LineFormat,
   entry: CatalogEntry,
-): Promise<Submission> {
+): Promise<Omit<Submission, 'expiresInMs'>> {
   const body = await readWholeBody(deps, intake);
   const reader = new RowReader(entry.model.manifest);
   const { splitter, columns } = createSplitter(deps, format, entry);
@@ -87,6 +92,10 @@ async function readCheckedLines(
   const invalid = chunks.flatMap((chunk) => decodeChunk({ ...chunk, format, columns }, reader).errors);
   refuseInvalid(invalid, splitter.rowsSeen);
   return { entry, sentAs: format, format, bytes: [body] };
+}
+
+function milliseconds(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : seconds * 1000;
 }
 
 export async function resolveModel(

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { BatchError } from '@millrace/batch/errors';
 import { modelKey } from '@millrace/batch/model';
 import { isTerminal } from '@millrace/batch/status';
-import { type Task, taskView } from '@millrace/batch/task';
+import { isoTime, type Task, taskView } from '@millrace/batch/task';
 import type { Logger } from '@millrace/process/logger';
 import type { CatalogEntry } from '@millrace/queue/catalog';
 import type { ClaimStore } from '@millrace/queue/claim-store';
@@ -117,6 +117,13 @@ async function answerAgain(
   fingerprint: Fingerprint,
 ): Promise<Accepted> {
   response.locals.taskId = task.id;
+  if (task.erasedAt !== undefined) {
+    throw new BatchError(
+      'task_erased',
+      'the task of this Idempotency-Key was erased; to submit the rows again, use another key',
+      { erased_at: isoTime(task.erasedAt) },
+    );
+  }
   for await (const piece of streamBody(deps, intake)) fingerprint.update(piece);
   const isSame = fingerprint.digest() === first;
   deps.metrics.task(task.model, intake.format, isSame ? 'repeated' : 'refused', 0);
@@ -135,7 +142,7 @@ async function answerAgain(
 async function accept(
   deps: SubmitDeps,
   response: Response,
-  { entry, sentAs, format, bytes }: Submission,
+  { entry, sentAs, format, expiresInMs, bytes }: Submission,
   id: string,
   confirm?: () => Promise<void>,
 ): Promise<Accepted> {
@@ -144,7 +151,8 @@ async function accept(
   const { splitter, columns } = createSplitter(deps, format, entry);
   const { client, requestId } = response.locals;
   const { fingerprint, manifest } = entry.model;
-  const record = { id, client, model, fingerprint, format, columns, requestId };
+  const { pool } = manifest.limits;
+  const record = { id, client, model, fingerprint, format, pool, expiresInMs, columns, requestId };
   const upload = new Upload(deps.store, deps.producer, record, manifest.limits);
   try {
     for await (const piece of bytes) for (const chunk of splitter.push(piece)) await upload.add(chunk);

@@ -60,21 +60,22 @@ export class Upload {
     const task = await this.store.seal(this.task.id);
     if (task === undefined) throw new BatchError('internal', 'the task vanished while it was being received');
     // Somebody gave this process up: the task's rows are gone.
-    if (task.error?.code === 'upload_aborted') throw stopped();
+    if (task.error?.code === 'upload_aborted') throw ended();
     return task;
   }
 
   /**
-   * Undoes the upload: a client that went away leaves a failed task, a refused one leaves nothing. First the task, since
-   * without it the jobs are harmless. One that was confirmed is left to whoever settles its key: it may be sealed, and
-   * given out to another request already.
+   * Undoes the upload: a client that went away leaves a failed task, a refused one leaves nothing, and one whose task has
+   * been ended leaves it as it is. First the task, since without it the jobs are harmless. One that was confirmed is left
+   * to whoever settles its key: it may be sealed, and given out to another request already.
    */
   async undo(error: unknown): Promise<void> {
     await Promise.all(this.inFlight);
     if (this.created === undefined || this.isConfirmed) return;
-    if (error instanceof BatchError && error.code === 'upload_aborted') {
-      await this.store.abort(this.task.id, error.code, error.message);
-    } else {
+    const code = error instanceof BatchError ? error.code : 'internal';
+    if (code === 'upload_aborted') {
+      await this.store.abort(this.task.id, code, (error as BatchError).message);
+    } else if (code !== 'task_ended') {
       await this.store.discard(this.task.id);
     }
     await this.producer.remove(this.limits.pool, this.task.id, this.chunksAdded);
@@ -83,13 +84,13 @@ export class Upload {
   private async send(chunk: Chunk, created: Promise<void>): Promise<void> {
     const { id } = this.task;
     const [, appended] = await Promise.all([created, this.store.append(id, chunk)]);
-    if (appended === 'stopped') throw stopped();
+    if (appended === 'stopped') throw ended();
     await this.producer.add(this.limits.pool, { task: id, chunk: chunk.index });
   }
 }
 
-function stopped(): BatchError {
-  return new BatchError('internal', 'the task was stopped while it was being received');
+function ended(): BatchError {
+  return new BatchError('task_ended', 'the task was ended while it was being received');
 }
 
 /** @throws BatchError `too_many_rows` */

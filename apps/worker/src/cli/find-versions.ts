@@ -1,8 +1,14 @@
 /** Finds what a path given by hand means: all models, one model, one version, or an ONNX file anywhere. */
 import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { MODEL_VERSION, type Refusal } from '@millrace/batch/model';
-import { type FoundVersion, type ModelDirectory, scanModelDirectory } from '../models/model-directory.js';
+import { MODEL_NAME, MODEL_VERSION, type Refusal } from '@millrace/batch/model';
+import {
+  BAD_NAME,
+  type FoundVersion,
+  type ModelDirectory,
+  modelNameOf,
+  scanModelDirectory,
+} from '../models/model-directory.js';
 
 export interface FoundVersions {
   versions: FoundVersion[];
@@ -17,7 +23,7 @@ export async function findVersions(path: string): Promise<FoundVersions> {
   const name = basename(path);
   if (stats.isFile()) {
     const isInVersion = MODEL_VERSION.test(basename(dirname(path)));
-    return isInVersion ? findVersions(dirname(path)) : { versions: [loose(path)], refused: [] };
+    return isInVersion ? findVersions(dirname(path)) : checked(loose(path));
   }
   if (MODEL_VERSION.test(name)) {
     const model = dirname(path);
@@ -32,11 +38,16 @@ export async function findVersions(path: string): Promise<FoundVersions> {
   // A folder that an export has left somewhere: one ONNX file, with a model.json or without.
   const [bare, ...others] = inside.versions.filter(({ folder }) => folder === undefined);
   const isExport = bare !== undefined && others.length === 0 && inside.versions.length === 1;
-  return isExport ? { versions: [{ ...loose(bare.path), folder: path }], refused: [] } : inside;
+  return isExport ? checked({ ...loose(bare.path), folder: path }) : inside;
+}
+
+function checked(version: FoundVersion): FoundVersions {
+  if (MODEL_NAME.test(version.name)) return { versions: [version], refused: [] };
+  return { versions: [], refused: [{ name: version.name, version: '1', reason: BAD_NAME }] };
 }
 
 function loose(path: string): FoundVersion {
-  const stem = basename(path).replace(/\.onnx$/, '');
+  const stem = modelNameOf(basename(path));
   const name = stem === 'model' ? basename(dirname(path)) : stem;
   return { name, version: 1, path, signature: '' };
 }

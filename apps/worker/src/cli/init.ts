@@ -16,7 +16,7 @@ export async function init(path: string, write: (line: string) => void): Promise
     () => false,
   );
   if (isThere) throw new Error(`${target} is there already; remove it first`);
-  await readVersionFiles({ name: basename(path), version: 1, path, signature: '' }).catch((error: Error) => {
+  await readVersionFiles({ path }).catch((error: Error) => {
     throw new Error(`${path} cannot be served: ${error.message}`);
   });
   const { manifest, example, doubt } = await prove({ path, file: {} });

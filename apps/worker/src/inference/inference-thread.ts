@@ -23,7 +23,7 @@ export class InferenceThread {
     });
   }
 
-  /** @throws Error when the file has changed since it was proved, or ONNX Runtime refuses it now */
+  /** @throws Error when ONNX Runtime refuses the file now */
   async load(model: LoadableModel): Promise<void> {
     await this.ask({ kind: 'load', model }, []);
     this.lastUsed.set(model.pin, Date.now());

@@ -7,9 +7,8 @@ import type { ChunkSource } from '@millrace/batch/rows/decode-chunk';
 export interface LoadableModel {
   /** Tells this version from all others, and from the same one with other files. */
   pin: string;
-  /** The path of the ONNX file, and the SHA-256 that it had when it was proved, in hex. */
+  /** Of the ONNX file that was proved. */
   path: string;
-  digest: string;
   manifest: Manifest;
   /** Predicted once at load, so that the first chunk finds the session warm. */
   example: unknown;

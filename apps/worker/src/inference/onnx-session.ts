@@ -138,6 +138,16 @@ function refusal(message: string): string {
     const [, asked, domain, known] = opset;
     return `the graph asks for opset ${asked} of ${domain}, ONNX Runtime ${env.versions.node} knows them up to ${known}; export it with a lower target_opset`;
   }
+  if (/Failed to construct locale/.test(message)) {
+    return 'the graph wants a locale that is not installed here; export it with options={TfidfVectorizer: {"locale": "C"}}, or install the locale';
+  }
+  const tooOld = /Could not find an implementation for (\w+)\((\d+)\)/.exec(message);
+  if (tooOld !== null) {
+    return `ONNX Runtime ${env.versions.node} has no ${tooOld[1]} of opset ${tooOld[2]}; export the model again with a newer target_opset, or convert it with onnx.version_converter`;
+  }
+  if (/Unsupported data type/.test(message)) {
+    return `the graph takes or gives a type that is not served; those that are: ${ELEMENT_TYPE_NAMES.join(', ')}`;
+  }
   const plain = message
     .replace(/^Load model from .*? failed:/s, '')
     .replace(/\S*\.(?:cc|h):\d+ (?:.*\) )?/g, '')

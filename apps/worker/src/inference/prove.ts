@@ -13,6 +13,7 @@ import type { Answer, Samples } from '@millrace/batch/manifest/samples';
 import type { Column } from '@millrace/batch/results/column';
 import type { DecodedChunk } from '@millrace/batch/rows/decode-chunk';
 import { RowReader } from '@millrace/batch/rows/row-reader';
+import { sameShapes } from './micro-batch.js';
 import { NotPerRowError, OnnxSession, type RunOutput } from './onnx-session.js';
 
 /** What a version is before it is proved. */
@@ -35,6 +36,8 @@ export interface Proof {
 }
 
 const TIMED_MS = 50;
+/** Larger micro-batches are not tried once a run takes longer. */
+const RUN_MS_ENOUGH = 100;
 /** Of a model that no row has been found for. */
 const SECONDS_PER_ROW_UNKNOWN = 0.001;
 
@@ -42,79 +45,180 @@ const SECONDS_PER_ROW_UNKNOWN = 0.001;
 export async function prove({ path, file, samples }: Candidate): Promise<Proof> {
   const session = await OnnxSession.open(path);
   try {
-    const declared = completeManifest(file, withOpenOutputs(session.graph));
-    const example = await findExample(session, declared, samples);
-    const manifest = completeManifest(file, withShapes(session.graph, example.outputs));
-    if (samples !== undefined) await proveSamples(session, manifest, samples);
-    if (example.error !== undefined) {
-      const doubt = `no example row was found that the graph takes: ${example.error.message}`;
-      return { manifest, example: example.row, secondsPerRow: SECONDS_PER_ROW_UNKNOWN, doubt };
+    const tried = await tryRows(session, completeManifest(file, withOpenOutputs(session.graph)), samples);
+    const [example, ...others] = tried.answered;
+    if (example === undefined) {
+      const manifest = completeManifest(file, withOpenOutputs(session.graph));
+      if (samples !== undefined) await proveSamples(session, manifest, samples);
+      const doubt = `no example row was found that the graph takes: ${tried.error?.message}`;
+      return { manifest, example: tried.first, secondsPerRow: SECONDS_PER_ROW_UNKNOWN, doubt };
     }
+    const manifest = completeManifest(file, withShapes(session.graph, tried.answered));
+    const doubts: string[] = [];
+    const influenced = others[0] && (await influencedOutput(session, manifest, example, others[0]));
+    if (influenced !== undefined) doubts.push(settleInfluence(manifest, file, influenced));
+    if (!hasFiniteAnswers(example, manifest))
+      doubts.push('its answers to the rows tried are not finite numbers');
+    if (samples !== undefined) await proveSamples(session, manifest, samples);
     const rows = samples === undefined ? [example.row] : samples.samples.map(({ row }) => row);
-    const secondsPerRow = await timeInference(session, manifest, rows);
-    return { manifest, example: example.row, secondsPerRow };
+    const isOpen = file.limits?.micro_batch === undefined && influenced === undefined;
+    const secondsPerRow = await chooseMicroBatch(session, manifest, rows, isOpen);
+    const doubt = doubts.length === 0 ? {} : { doubt: doubts.join('; ') };
+    return { manifest, example: example.row, secondsPerRow, ...doubt };
   } finally {
     await session.release();
   }
 }
 
-/** An output of unknown rank is taken for one value per row until it has been seen. */
+/** Outputs are taken for one answer per row until they have been seen: what a graph declares of them may be wrong. */
 function withOpenOutputs(graph: Graph): Graph {
   const outputs = graph.outputs.map((value) =>
-    isTensor(value) && value.shape.length === 0 ? { ...value, shape: [null] } : value,
+    isTensor(value) ? { ...value, shape: [null, ...value.shape.slice(1)] } : value,
   );
   return { ...graph, outputs };
 }
 
 /**
  * The graph with the shapes that its outputs really have. What a graph declares is a promise that ONNX Runtime does not
- * hold it to, and exporters leave it out or get it wrong.
+ * hold it to, and exporters leave it out or get it wrong. A size that differs from row to row, or is none, is open.
  */
-function withShapes(graph: Graph, found: readonly RunOutput[]): Graph {
+function withShapes(graph: Graph, answered: readonly Answered[]): Graph {
   const outputs = graph.outputs.map((value) => {
-    const rowShape = found.find(({ name }) => name === value.name)?.rowShape;
+    const found = answered
+      .map(({ outputs: each }) => each.find(({ name }) => name === value.name)?.rowShape)
+      .filter((shape) => shape !== undefined);
+    const [rowShape] = found;
     if (!isTensor(value) || rowShape === undefined) return value;
-    const [batch = null, ...inner] = value.shape;
-    const isAsDeclared =
-      value.shape.length > 0 &&
-      inner.length === rowShape.length &&
-      inner.every((size, at) => size === null || size === rowShape[at]);
-    return isAsDeclared ? value : { ...value, shape: [batch, ...rowShape] };
+    const declared = value.shape.slice(1);
+    const inner = rowShape.map((size, at) => {
+      if (declared.length === rowShape.length && declared[at] === null) return null;
+      return size > 0 && found.every((shape) => shape[at] === size) ? size : null;
+    });
+    return { ...value, shape: [null, ...inner] };
   });
   return { ...graph, outputs };
 }
 
-interface Example {
+/** A row, and what the graph gave for two of it in one micro-batch. */
+interface Answered {
   row: unknown;
   outputs: readonly RunOutput[];
-  /** Why the graph did not take the row; no other was better. */
+}
+
+interface Tried {
+  /** Rows that differ from one another, the best example first. */
+  answered: Answered[];
+  /** The first row tried, and why the graph did not take it. */
+  first: unknown;
   error?: Error;
 }
 
-/**
- * Finds a row that the graph takes, and takes twice in one micro-batch.
- * @throws NotPerRowError
- */
-async function findExample(
+/** Samples that are looked at for two that differ. */
+const SAMPLES_TRIED = 5;
+/** Rows that differ, of which one is the example and two are run side by side. */
+const ANSWERED_ENOUGH = 3;
+
+/** @throws NotPerRowError */
+async function tryRows(
   session: OnnxSession,
   manifest: Manifest,
   samples: Samples | undefined,
-): Promise<Example> {
-  const rows =
-    samples === undefined ? exampleRows(manifest) : samples.samples.slice(0, 1).map(({ row }) => row);
+): Promise<Tried> {
+  const known = samples?.samples.slice(0, SAMPLES_TRIED).map(({ row }) => row);
+  const rows = known ?? exampleRows(manifest);
   const reader = new RowReader(manifest);
   const taken = Uint32Array.from({ length: Math.min(2, manifest.limits.fixed_batch ?? 2) }, (_, at) => at);
-  let failed: Example | undefined;
+  const tried: Tried = { answered: [], first: rows[0] };
+  const seen = new Set<string>();
   for (const row of rows) {
+    const text = JSON.stringify(row);
+    if (seen.has(text) || tried.answered.length === ANSWERED_ENOUGH) continue;
+    seen.add(text);
     const { inputs } = decodeRows([row, row], reader);
     try {
-      return { row, outputs: await session.run(manifest, inputs, taken) };
+      tried.answered.push({ row, outputs: await session.run(manifest, inputs, taken) });
     } catch (error) {
       if (error instanceof NotPerRowError) throw error;
-      failed ??= { row, outputs: [], error: error as Error };
+      tried.error ??= error as Error;
     }
   }
-  return failed ?? { row: undefined, outputs: [], error: new Error('there is none') };
+  // A sample is an example by intent; of the rows that were made up, one with finite answers is a better one.
+  if (known === undefined) {
+    const better = tried.answered.findIndex((answered) => hasFiniteAnswers(answered, manifest));
+    if (better > 0) tried.answered.unshift(...tried.answered.splice(better, 1));
+  }
+  return tried;
+}
+
+function hasFiniteAnswers({ outputs }: Answered, manifest: Manifest): boolean {
+  return manifest.outputs.every(({ name, type, non_finite: nonFinite }) => {
+    if (ELEMENT_TYPES[type].kind !== 'float' || nonFinite === 'string') return true;
+    const data = outputs.find((each) => each.name === name)?.data ?? [];
+    const isNumber =
+      type === 'float16' ? (bits: number) => Number.isFinite(float16Value(bits)) : Number.isFinite;
+    return Array.from(data as Iterable<number>).every(isNumber);
+  });
+}
+
+/** How far the same answer may differ with other rows beside it: sums are added up in another order. */
+const INFLUENCE_TOLERANCE = 1e-4;
+
+/** The output in which two rows in one micro-batch influence each other, if there is one. */
+async function influencedOutput(
+  session: OnnxSession,
+  manifest: Manifest,
+  one: Answered,
+  other: Answered,
+): Promise<string | undefined> {
+  const { micro_batch: microBatch, fixed_batch: fixed } = manifest.limits;
+  const { inputs } = decodeRows([one.row, other.row], new RowReader(manifest));
+  const [group = new Uint32Array()] = sameShapes(inputs, 2);
+  if ((fixed ?? microBatch) === 1 || group.length < 2) return undefined;
+  const together = await session.run(manifest, inputs, group);
+  const differing = together.find((found, at) =>
+    [one, other].some((alone, place) => {
+      const expected = alone.outputs[at];
+      return (
+        expected !== undefined &&
+        !isSameRow(found, place, expected, 0, manifest.outputs[at]?.type === 'float16')
+      );
+    }),
+  );
+  return differing?.name;
+}
+
+function isSameRow(
+  found: RunOutput,
+  row: number,
+  expected: RunOutput,
+  other: number,
+  isFloat16: boolean,
+): boolean {
+  const valuesAt = ({ data, rowShape }: RunOutput, place: number) => {
+    const size = rowShape.reduce((product, each) => product * each, 1);
+    return Array.from(data.slice(place * size, (place + 1) * size) as Iterable<unknown>);
+  };
+  const wanted = valuesAt(expected, other);
+  const values = valuesAt(found, row);
+  if (values.length !== wanted.length) return false;
+  return values.every((value, at) => {
+    const want = wanted[at];
+    if (typeof value !== 'number' || typeof want !== 'number') return value === want;
+    const [a, b] = isFloat16 ? [float16Value(value), float16Value(want)] : [value, want];
+    return Object.is(a, b) || Math.abs(a - b) <= INFLUENCE_TOLERANCE * Math.max(1, Math.abs(a), Math.abs(b));
+  });
+}
+
+/** Has rows that influence each other run one by one where that is for us to decide; says what is to be known of it. */
+function settleInfluence({ limits }: Manifest, file: ManifestFile, output: string): string {
+  const what = `the rows of a micro-batch influence each other (output "${output}")`;
+  if (limits.fixed_batch !== undefined) {
+    return `${what}, and the graph takes just ${limits.fixed_batch} at once: is its first dimension the batch?`;
+  }
+  if (file.limits?.micro_batch !== undefined)
+    return `${what}; "limits": {"micro_batch": 1} in model.json keeps them apart`;
+  limits.micro_batch = 1;
+  return `${what}, as they do in a graph that is quantised dynamically; they are run one by one`;
 }
 
 /** @throws Error that names the first sample that does not come out */
@@ -135,23 +239,40 @@ async function proveSamples(session: OnnxSession, manifest: Manifest, known: Sam
   });
 }
 
-/** Seconds of inference per row at the manifest's micro-batch, over at least 50 ms of these rows again and again. */
-async function timeInference(
+/**
+ * Measures larger and larger micro-batches, up to the manifest's or to where a run takes long enough.
+ * @param isOpen the manifest's is only a limit: it gets the largest that was measured
+ * @returns seconds of inference per row at the largest
+ */
+async function chooseMicroBatch(
   session: OnnxSession,
-  manifest: Manifest,
+  { limits, ...manifest }: Manifest,
   rows: readonly unknown[],
+  isOpen: boolean,
 ): Promise<number> {
-  const size = manifest.limits.micro_batch;
-  const repeated = Array.from({ length: size }, (_, at) => rows[at % rows.length]);
-  const batch = decodeRows(repeated, new RowReader(manifest));
-  await session.predict(manifest, batch);
-  const startedAt = performance.now();
-  let runs = 0;
-  while (runs === 0 || performance.now() - startedAt < TIMED_MS) {
-    await session.predict(manifest, batch);
-    runs++;
+  const reader = new RowReader({ ...manifest, limits });
+  const largest = limits.micro_batch;
+  let secondsPerRow = SECONDS_PER_ROW_UNKNOWN;
+  for (let size = limits.fixed_batch ?? 1; ; size = Math.min(size * 4, largest)) {
+    const batch = decodeRows(
+      Array.from({ length: size }, (_, at) => rows[at % rows.length]),
+      reader,
+    );
+    const run = () => session.predict({ ...manifest, limits: { ...limits, micro_batch: size } }, batch);
+    const firstAt = performance.now();
+    await run();
+    const isEnough = size >= largest || performance.now() - firstAt > RUN_MS_ENOUGH;
+    const startedAt = performance.now();
+    let runs = 0;
+    while (runs === 0 || (isEnough && performance.now() - startedAt < TIMED_MS)) {
+      await run();
+      runs++;
+    }
+    secondsPerRow = (performance.now() - startedAt) / 1000 / (runs * size);
+    if (!isEnough) continue;
+    if (isOpen && limits.fixed_batch === undefined) limits.micro_batch = size;
+    return secondsPerRow;
   }
-  return (performance.now() - startedAt) / 1000 / (runs * size);
 }
 
 /** @throws Error that names the first row that is not one of the model */

@@ -5,21 +5,24 @@ import type { Candidate, Proof } from './prove.js';
 
 export type ProverReply = { ok: true; proof: Proof } | { ok: false; message: string };
 
+/** The proof was given up. */
+export class ProofTimeout extends Error {}
+
 export class Prover {
   private child: ChildProcess | undefined;
 
-  /** @param limitMs how long the proof of one version may take */
-  constructor(private readonly limitMs: number) {}
-
-  /** @throws Error that says why the version must not be served */
-  async prove(candidate: Candidate): Promise<Proof> {
+  /**
+   * @param limitMs how long the proof may take
+   * @throws ProofTimeout, or Error that says why the version must not be served
+   */
+  async prove(candidate: Candidate, limitMs: number): Promise<Proof> {
     this.child ??= fork(new URL('./prover-process.js', import.meta.url), {
       serialization: 'advanced',
       // It learns nothing from the worker's debugger or profiler flags, and ONNX Runtime reports nothing to its makers.
       execArgv: [],
       env: { ORT_DISABLE_TELEMETRY: '1', ...process.env },
     });
-    const reply = await this.ask(this.child, candidate);
+    const reply = await this.ask(this.child, candidate, limitMs);
     if (!reply.ok) throw new Error(reply.message);
     return reply.proof;
   }
@@ -33,9 +36,9 @@ export class Prover {
     await exited;
   }
 
-  private async ask(child: ChildProcess, candidate: Candidate): Promise<ProverReply> {
+  private async ask(child: ChildProcess, candidate: Candidate, limitMs: number): Promise<ProverReply> {
     const given = new AbortController();
-    const timer = setTimeout(() => given.abort(), this.limitMs);
+    const timer = setTimeout(() => given.abort(), limitMs);
     try {
       const { signal } = given;
       const answered = once(child, 'message', { signal }).then(([reply]) => reply as ProverReply);
@@ -47,7 +50,7 @@ export class Prover {
       return await Promise.race([answered, exited]);
     } catch {
       await this.stop();
-      return { ok: false, message: `it was not proved within ${this.limitMs / 1000} s` };
+      throw new ProofTimeout(`it was not proved within ${limitMs / 1000} s; MODEL_PROVE_MS gives it more`);
     } finally {
       clearTimeout(timer);
       given.abort();

@@ -1,6 +1,4 @@
 /** An inference thread is responsible for all computing on a chunk: decode, validate, predict, encode. One request at a time. */
-import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import type { Manifest } from '@millrace/batch/manifest/manifest';
 import { encodeChunk } from '@millrace/batch/results/encode-chunk';
@@ -41,11 +39,7 @@ function send(reply: ThreadReply, transferList: ArrayBuffer[] = []): void {
   port.postMessage(reply, transferList);
 }
 
-async function load({ pin, path, digest, manifest, example }: LoadableModel): Promise<void> {
-  const found = createHash('sha256')
-    .update(await readFile(path))
-    .digest('hex');
-  if (found !== digest) throw new Error('the file is no longer the one that was proved');
+async function load({ pin, path, manifest, example }: LoadableModel): Promise<void> {
   const session = await OnnxSession.open(path);
   const reader = new RowReader(manifest);
   // A model without an example that it takes has none to be warmed up with.

@@ -1,9 +1,12 @@
 /** Aliases of a model: names for versions, which can be moved from one to the next. */
-import { readFile } from 'node:fs/promises';
 import { MODEL_ALIAS, type ModelAliases } from '@millrace/batch/model';
 import { z } from 'zod';
 import type { FoundAliases } from './model-directory.js';
+import { readRegularFile } from './regular-file.js';
 import { parseJson } from './version-files.js';
+
+/** Enough for a thousand of them; every beat of every worker carries them all. */
+const ALIASES_BYTES_MAX = 64 * 1024;
 
 const AliasFile = z.record(
   z.string().regex(MODEL_ALIAS, 'an alias is letters, digits, - and _, beginning with a letter'),
@@ -22,7 +25,11 @@ export async function readAliases(
   const aliases: ModelAliases = { written_at: found.writtenAt, targets: {}, problems: [] };
   let wanted: Record<string, number>;
   try {
-    wanted = parseJson('aliases.json', await readFile(found.path, 'utf8'), AliasFile);
+    wanted = parseJson(
+      'aliases.json',
+      String(await readRegularFile(found.path, ALIASES_BYTES_MAX)),
+      AliasFile,
+    );
   } catch (error) {
     return { ...aliases, targets: before?.targets ?? {}, problems: [(error as Error).message] };
   }

@@ -38,10 +38,23 @@ export async function scanModelDirectory(directory: string): Promise<ModelDirect
     throw new Error(`the model directory ${directory} cannot be read (${cause.code})`, { cause });
   });
   for (const entry of entries) {
-    if (entry.stats.isDirectory()) await scanModel(entry, found);
-    else if (entry.name.endsWith('.onnx')) addBareFile(entry, found);
+    if (entry.stats.isDirectory()) await scanModel(entry, found).catch(unreadable(entry.name, '', found));
+    else if (isOnnx(entry)) addBareFile(entry, found);
   }
   return found;
+}
+
+/** One folder that cannot be read must not hide the others. */
+function unreadable(name: string, version: string, found: ModelDirectory) {
+  return ({ code }: NodeJS.ErrnoException): void => {
+    // Gone since it was seen; and what a file system keeps for itself is no model.
+    if (code === 'ENOENT' || name === 'lost+found') return;
+    found.refused.push({ name, version, reason: `the folder cannot be read (${code})` });
+  };
+}
+
+function isOnnx({ name }: Entry): boolean {
+  return /\.onnx$/i.test(name);
 }
 
 interface Entry {
@@ -65,11 +78,13 @@ async function entriesOf(folder: string): Promise<Entry[]> {
 async function scanModel({ name, path }: Entry, found: ModelDirectory): Promise<void> {
   const entries = await entriesOf(path);
   const folders = entries.filter(({ stats }) => stats.isDirectory());
-  for (const folder of folders) await scanVersion(name, folder, found);
+  for (const folder of folders) {
+    await scanVersion(name, folder, found).catch(unreadable(name, folder.name, found));
+  }
   const aliases = entries.find((entry) => entry.name === 'aliases.json');
   if (aliases !== undefined)
     found.aliases.push({ name, path: aliases.path, writtenAt: aliases.stats.mtimeMs });
-  const stray = entries.find((entry) => entry.stats.isFile() && entry.name.endsWith('.onnx'));
+  const stray = entries.find((entry) => entry.stats.isFile() && isOnnx(entry));
   if (stray !== undefined) {
     const reason = `${stray.name} lies beside the versions; put it into a folder named by its version, as ${name}/1/`;
     found.refused.push({ name, version: '', reason });
@@ -79,7 +94,7 @@ async function scanModel({ name, path }: Entry, found: ModelDirectory): Promise<
 async function scanVersion(name: string, folder: Entry, found: ModelDirectory): Promise<void> {
   const version = folder.name;
   const files = await entriesOf(folder.path);
-  const models = files.filter((file) => file.stats.isFile() && file.name.endsWith('.onnx'));
+  const models = files.filter(isOnnx);
   const refuse = (reason: string): void => {
     found.refused.push({ name, version, reason });
   };
@@ -89,7 +104,7 @@ async function scanVersion(name: string, folder: Entry, found: ModelDirectory): 
     if (isMeant) refuse('a version folder is named by a whole number from 1');
     return;
   }
-  if (!MODEL_NAME.test(name)) return refuse(`a model's name must match ${MODEL_NAME.source}`);
+  if (!MODEL_NAME.test(name)) return refuse(BAD_NAME);
   const model = models.find((file) => file.name === 'model.onnx') ?? models[0];
   if (model === undefined) return refuse('there is no model.onnx');
   if (model.name !== 'model.onnx' && models.length > 1) {
@@ -100,17 +115,25 @@ async function scanVersion(name: string, folder: Entry, found: ModelDirectory): 
 }
 
 function addBareFile(file: Entry, found: ModelDirectory): void {
-  const name = file.name.slice(0, -'.onnx'.length);
+  const name = modelNameOf(file.name);
   const reason = bareFileProblem(name, file.name, found);
   if (reason !== undefined) found.refused.push({ name, version: '1', reason });
   else found.versions.push({ name, version: 1, path: file.path, signature: signatureOf(file) });
 }
 
 function bareFileProblem(name: string, file: string, { versions }: ModelDirectory): string | undefined {
-  if (!MODEL_NAME.test(name)) return `a model's name must match ${MODEL_NAME.source}`;
+  if (!MODEL_NAME.test(name)) return BAD_NAME;
   if (!versions.some((each) => each.name === name && each.version === 1)) return undefined;
   return `both ${name}/1/ and ${file} are version 1; give the file a folder of its own, as ${name}/2/`;
 }
+
+/** The name of the model of a bare file. */
+export function modelNameOf(file: string): string {
+  return file.replace(/\.onnx$/i, '');
+}
+
+export const BAD_NAME =
+  "a model's name is letters, digits, dots, dashes and underscores, begins with a letter or a digit, and has at most 100 of them";
 
 function signatureOf({ name, stats }: Entry): string {
   return `${name}:${stats.ino}:${stats.size}:${stats.mtimeMs}`;

@@ -1,27 +1,23 @@
 /** Has the registry look at the model directory, again and again, and tells those who need to know what has changed. */
 import { errorFields, type Logger } from '@millrace/process/logger';
-import type { Consumer } from '@millrace/queue/consumer';
-import type { Heartbeat } from '../heartbeat.js';
 import type { ModelRegistry } from './model-registry.js';
 
 export class ModelFollower {
   private timer: NodeJS.Timeout | undefined;
   /** The look under way; while a version is being proved it lasts, and none is added to it. */
   private looking: Promise<void> | undefined;
-  private isConsuming = false;
   /** The last error, which is logged once and not with every look. */
   private lastError = '';
 
+  /** @param onChange called when other models are served, refused, or named by aliases than before */
   constructor(
     private readonly models: ModelRegistry,
-    private readonly consumer: Consumer,
-    private readonly heartbeat: Heartbeat,
+    private readonly onChange: () => void,
     private readonly pollMs: number,
     private readonly log: Logger,
   ) {}
 
   start(): void {
-    this.startConsuming();
     this.timer = setInterval(() => {
       this.looking ??= this.look();
     }, this.pollMs);
@@ -37,8 +33,7 @@ export class ModelFollower {
       const before = JSON.stringify(this.models.models);
       await this.models.refresh();
       this.lastError = '';
-      this.startConsuming();
-      if (JSON.stringify(this.models.models) !== before) this.heartbeat.beatNow();
+      if (JSON.stringify(this.models.models) !== before) this.onChange();
     } catch (error) {
       const { message } = error as Error;
       if (message !== this.lastError) this.log.error('the models cannot be followed', errorFields(error));
@@ -46,12 +41,5 @@ export class ModelFollower {
     } finally {
       this.looking = undefined;
     }
-  }
-
-  /** Without a model a worker could only hand back what the others would predict. */
-  private startConsuming(): void {
-    if (this.isConsuming || this.models.pins.length === 0) return;
-    this.isConsuming = true;
-    this.consumer.start();
   }
 }

@@ -13,9 +13,11 @@ import type { Logger } from '@millrace/process/logger';
 import type { ServedModels } from '@millrace/queue/catalog';
 import type { LoadableModel } from '../inference/messages.js';
 import type { InferencePool } from '../inference/pool.js';
-import { Prover } from '../inference/prover.js';
+import { ProofTimeout, Prover } from '../inference/prover.js';
 import { readAliases } from './aliases.js';
 import { type FoundVersion, type ModelDirectory, scanModelDirectory } from './model-directory.js';
+import type { ProvedCopies } from './proved-copies.js';
+import { stampOf } from './regular-file.js';
 import { readVersionFiles } from './version-files.js';
 
 export interface ModelRegistryOptions {
@@ -23,11 +25,14 @@ export interface ModelRegistryOptions {
   /** Versions of other pools are left to other workers. */
   poolName: string;
   pool: InferencePool;
+  copies: ProvedCopies;
   /** How long the proof of one version may take. */
   proveMs: number;
   /** How long a session that nobody asks for is kept. */
   idleMs: number;
   log: Logger;
+  /** Called with every version that is served from now on. */
+  onServed?: () => void;
   now?: () => number;
 }
 
@@ -35,11 +40,15 @@ export interface ModelRegistryOptions {
 interface Entry {
   /** Of the files when they were last looked into. */
   signature: string;
+  /** Files beside the ONNX file that it keeps data in, there or not. */
+  external: string[];
   served?: ModelDescriptor;
   /** Why the files as they are now are not served; what was served before stays. */
   refusal?: Refusal;
 }
 
+/** Until a proof makes way for those of other versions. */
+const FIRST_TRY_MS = 5_000;
 /** Replaced or removed versions that are kept for the tasks pinned to them; of more, the oldest go. */
 const RETIRED_MAX = 2;
 
@@ -98,9 +107,16 @@ export class ModelRegistry {
 
   private async follow(found: ModelDirectory): Promise<void> {
     this.misplaced = this.reported(found.refused);
-    const prover = new Prover(this.options.proveMs);
+    const { proveMs } = this.options;
+    const prover = new Prover();
     try {
-      for (const version of found.versions) await this.look(version, prover);
+      // One that takes long must not keep the others waiting.
+      const slow: FoundVersion[] = [];
+      for (const version of found.versions) {
+        const isSlow = (await this.look(version, prover, Math.min(FIRST_TRY_MS, proveMs))) === 'slow';
+        if (isSlow && proveMs > FIRST_TRY_MS) slow.push(version);
+      }
+      for (const version of slow) await this.look(version, prover, proveMs);
     } finally {
       await prover.stop();
     }
@@ -108,40 +124,50 @@ export class ModelRegistry {
     await this.followAliases(found);
   }
 
-  /** Reads, proves and loads a version whose files have changed and are at rest. */
-  private async look(found: FoundVersion, prover: Prover): Promise<void> {
+  /** Reads, proves and loads a version whose files have changed and are at rest; `slow` when its proof was given up. */
+  private async look(found: FoundVersion, prover: Prover, limitMs: number): Promise<'slow' | undefined> {
     const key = modelKey(found);
-    const { signature } = found;
-    const entry = this.entries.get(key) ?? { signature: '' };
-    if (entry.signature === signature) return;
+    const entry = this.entries.get(key) ?? { signature: '', external: [] };
+    const signature = [found.signature, ...(await Promise.all(entry.external.map(stampOf)))].join(' ');
+    if (entry.signature === signature) return undefined;
     if (this.unsettled.get(key) !== signature) {
       this.unsettled.set(key, signature);
-      return;
+      return undefined;
     }
-    this.unsettled.delete(key);
     this.entries.set(key, entry);
-    entry.signature = signature;
     try {
-      await this.serve(found, entry, prover);
+      await this.serve(found, entry, prover, limitMs);
       delete entry.refusal;
     } catch (error) {
+      if (error instanceof ProofTimeout && limitMs < this.options.proveMs) return 'slow';
       const { name, version } = found;
       entry.refusal = { name, version: String(version), reason: (error as Error).message };
       const kept = entry.served === undefined ? '' : '; what was served before stays in service';
       this.options.log.error(`a model is not served${kept}`, { ...entry.refusal });
     }
+    entry.signature = [found.signature, ...(await Promise.all(entry.external.map(stampOf)))].join(' ');
+    this.unsettled.delete(key);
+    return undefined;
   }
 
-  private async serve(found: FoundVersion, entry: Entry, prover: Prover): Promise<void> {
+  private async serve(found: FoundVersion, entry: Entry, prover: Prover, limitMs: number): Promise<void> {
     const { name, version, path } = found;
-    const { pool, poolName, log } = this.options;
-    const { file, samples, digest, fingerprint } = await readVersionFiles(found);
+    const { pool, poolName, copies, log } = this.options;
+    entry.external = [];
+    const files = await readVersionFiles(found, (beside) => entry.external.push(beside));
+    const { file, samples, digest, fingerprint } = files;
     if (entry.served?.fingerprint === fingerprint) return;
     if ((file.limits?.pool ?? 'default') !== poolName) {
       this.retire(entry);
       return;
     }
-    const { manifest, example, secondsPerRow, doubt } = await prover.prove({ path, file, samples });
+    const copy = await copies.keep(path, files);
+    const { manifest, example, secondsPerRow, doubt } = await prover
+      .prove({ path: copy, file, samples }, limitMs)
+      .catch(async (error) => {
+        await this.dropCopy(fingerprint);
+        throw error;
+      });
     const descriptor: ModelDescriptor = {
       name,
       version,
@@ -152,11 +178,12 @@ export class ModelRegistry {
       example,
       ...(doubt === undefined ? {} : { doubt }),
     };
-    const loadable: LoadableModel = { pin: modelPin(descriptor), path, digest, manifest, example };
+    const loadable: LoadableModel = { pin: modelPin(descriptor), path: copy, manifest, example };
     await pool.load(loadable);
     this.retired.delete(loadable.pin);
     this.retire(entry);
     entry.served = descriptor;
+    this.options.onServed?.();
     log.info('a model is served', {
       model: modelKey(descriptor),
       digest,
@@ -190,6 +217,13 @@ export class ModelRegistry {
   private drop(pin: string): void {
     this.retired.delete(pin);
     this.options.pool.forget(pin);
+    this.dropCopy(pin.slice(pin.indexOf(' ') + 1)).catch(() => {});
+  }
+
+  /** Unless the same files are served as another version. */
+  private async dropCopy(fingerprint: string): Promise<void> {
+    if (this.pins.some((pin) => pin.endsWith(` ${fingerprint}`))) return;
+    await this.options.copies.drop(fingerprint);
   }
 
   private async followAliases({ aliases }: ModelDirectory): Promise<void> {

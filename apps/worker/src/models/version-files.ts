@@ -1,6 +1,6 @@
 /** Reads the files of a version and checks all that can be checked without running it. */
 import { createHash } from 'node:crypto';
-import { readFile, realpath } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, sep } from 'node:path';
 import { ManifestFile } from '@millrace/batch/manifest/manifest';
 import { Samples } from '@millrace/batch/manifest/samples';
@@ -8,6 +8,7 @@ import { problemsOf } from '@millrace/batch/manifest/strict';
 import type { z } from 'zod';
 import type { FoundVersion } from './model-directory.js';
 import { inspectOnnx } from './onnx-file.js';
+import { digestFile, JSON_BYTES_MAX, ONNX_BYTES_MAX, readRegularFile } from './regular-file.js';
 
 /** The files of a version, as read. */
 export interface VersionFiles {
@@ -16,33 +17,37 @@ export interface VersionFiles {
   samples?: Samples;
   /** SHA-256 of the ONNX file, in hex. */
   digest: string;
+  /** Tensor data that the ONNX file keeps beside itself: where it says so, and its SHA-256. */
+  external: { location: string; digest: string }[];
   /** Of everything that predictions depend on: the ONNX file, the data beside it, and model.json. */
   fingerprint: string;
 }
 
-/** @throws Error that names the file and says what is wrong with it */
-export async function readVersionFiles({ path, folder }: FoundVersion): Promise<VersionFiles> {
-  const model = await readFile(path);
-  const { externalData } = named(basename(path), () => inspectOnnx(model));
-  const digest = sha256(model);
+/**
+ * @param watch is told the path of every file beside the ONNX file that it reads, before it is read
+ * @throws Error that names the file and says what is wrong with it
+ */
+export async function readVersionFiles(
+  { path, folder }: Pick<FoundVersion, 'path' | 'folder'>,
+  watch: (path: string) => void = () => {},
+): Promise<VersionFiles> {
+  const name = basename(path);
+  const model = await readRegularFile(path, ONNX_BYTES_MAX);
+  const { externalData } = named(name, () => inspectOnnx(model));
+  const digest = createHash('sha256').update(model).digest('hex');
   const fingerprint = createHash('sha256').update(digest);
+  const external: VersionFiles['external'] = [];
   for (const location of new Set(externalData)) {
-    fingerprint.update(location).update(sha256(await readExternal(path, location)));
+    watch(join(dirname(path), location));
+    const found = { location, digest: await digestFile(await externalPath(path, location)) };
+    fingerprint.update(found.location).update(found.digest);
+    external.push(found);
   }
-  if (folder === undefined) return { file: {}, digest, fingerprint: shortHex(fingerprint) };
-  const file = await readJson(join(folder, 'model.json'), ManifestFile);
-  const samples = await readJson(join(folder, 'samples.json'), Samples);
-  fingerprint.update(JSON.stringify(file ?? {}));
-  const files = { file: file ?? {}, digest, fingerprint: shortHex(fingerprint) };
+  const file = folder === undefined ? undefined : await readJson(join(folder, 'model.json'), ManifestFile);
+  const samples = folder === undefined ? undefined : await readJson(join(folder, 'samples.json'), Samples);
+  if (file !== undefined) fingerprint.update(JSON.stringify(file));
+  const files = { file: file ?? {}, digest, external, fingerprint: fingerprint.digest('hex').slice(0, 16) };
   return samples === undefined ? files : { ...files, samples };
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
-}
-
-function shortHex(hash: ReturnType<typeof createHash>): string {
-  return hash.digest('hex').slice(0, 16);
 }
 
 function named<T>(file: string, read: () => T): T {
@@ -53,8 +58,8 @@ function named<T>(file: string, read: () => T): T {
   }
 }
 
-/** Tensor data that the ONNX file keeps beside itself. */
-async function readExternal(path: string, location: string): Promise<Buffer> {
+/** @throws Error when it is not in the folder of the ONNX file, whatever links say */
+async function externalPath(path: string, location: string): Promise<string> {
   const name = basename(path);
   const folder = await realpath(dirname(path));
   const outside = new Error(`${name} keeps data in "${location}", outside of its folder`);
@@ -64,7 +69,7 @@ async function readExternal(path: string, location: string): Promise<Buffer> {
     throw new Error(`${name} keeps data in "${location}", which is not there`);
   });
   if (!target.startsWith(folder + sep)) throw outside;
-  return readFile(target);
+  return target;
 }
 
 /** Undefined when there is no such file. */
@@ -72,14 +77,13 @@ async function readJson<Schema extends z.ZodType>(
   path: string,
   schema: Schema,
 ): Promise<z.infer<Schema> | undefined> {
-  let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    const bytes = await readRegularFile(path, JSON_BYTES_MAX);
+    return parseJson(basename(path), bytes.toString(), schema);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
-  return parseJson(basename(path), text, schema);
 }
 
 /** @throws Error with the file's name and every problem, each with its place */
@@ -90,11 +94,12 @@ export function parseJson<Schema extends z.ZodType>(
 ): z.infer<Schema> {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    // Some editors begin a file with a byte order mark.
+    value = JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (error) {
     throw new Error(`${file} is not JSON: ${(error as Error).message}`);
   }
-  const { data, error } = schema.safeParse(value);
+  const { data, error } = named(file, () => schema.safeParse(value));
   if (error !== undefined) throw new Error(`${file} does not hold: ${problemsOf(error)}`);
   return data;
 }

@@ -20,6 +20,7 @@ export function completeManifest(file: ManifestFile, graph: Graph): Manifest {
   const inputs = takeTensors(graph.inputs, 'input', problems);
   const outputs = takeOutputs(file, graph, problems);
   if (graph.inputs.length === 0) problems.push('the graph has no input that rows could go into');
+  if (graph.outputs.length === 0) problems.push('the graph has no output');
   refuse(problems);
 
   const fixedBatch = batchOf(inputs, outputs, problems);
@@ -41,7 +42,7 @@ export function completeManifest(file: ManifestFile, graph: Graph): Manifest {
   else if (file.limits?.micro_batch === undefined) manifest.limits.micro_batch = microBatchOf(manifest);
   const checked = Manifest.safeParse(manifest);
   if (!checked.success) throw new Error(problemsOf(checked.error));
-  refuse(new RowReader(checked.data).defaultProblems());
+  refuse(new RowReader(checked.data).ruleProblems());
   return checked.data;
 }
 
@@ -204,8 +205,10 @@ function completeInputs(
     const shape = found.length < packed.length ? [] : packedShape(tensor, entry?.shape, found, problems);
     return { name: tensor.name, type: tensor.type, shape, features: packed };
   });
+  // A feature that another problem has kept from its input would only be named twice.
+  const isClean = problems.length === 0;
   for (const { name } of features) {
-    if (problems.length === 0 && !used.has(name))
+    if (isClean && !used.has(name))
       problems.push(`feature "${name}" feeds no input of the graph (${names.join(', ')})`);
   }
   return inputs;
@@ -221,7 +224,7 @@ function packedShape(
   const inner = stated ?? tensor.shape.slice(1);
   if (stated !== undefined && !isCompatible(stated, tensor.shape.slice(1))) {
     problems.push(
-      `input "${tensor.name}" is [${text(tensor.shape)}] in the graph, [rows, ${text(stated)}] in model.json`,
+      `input "${tensor.name}" is [${text(tensor.shape)}] in the graph, [${text(['rows', ...stated])}] in model.json`,
     );
   }
   const sizes = features.map((feature) => sizeOf(shapeOf(feature)));
@@ -230,7 +233,8 @@ function packedShape(
     const shape = only === undefined ? [] : shapeOf(only);
     if (features.length > 1)
       problems.push(`input "${tensor.name}": a tensor of any size cannot be packed with other features`);
-    else if (!isCompatible(shape, inner))
+    // An open size stands for any, which a graph that takes just one would refuse row by row.
+    else if (!isCompatible(shape, inner) || shape.some((size, at) => size === null && inner[at] !== null))
       problems.push(
         `input "${tensor.name}" is [${text(tensor.shape)}], feature "${only?.name}" [${text(shape)}] per row`,
       );
@@ -239,6 +243,12 @@ function packedShape(
   const size = sizes.reduce<number>((sum, each) => sum + (each ?? 0), 0);
   const open = inner.filter((each) => each === null).length;
   const known = inner.reduce<number>((product, each) => product * (each ?? 1), 1);
+  const nested = features.find((feature) => isTransposed(shapeOf(feature), inner));
+  if (nested !== undefined) {
+    problems.push(
+      `input "${tensor.name}" is [${text(tensor.shape)}], feature "${nested.name}" [${text(shapeOf(nested))}] per row: give it the shape of the graph`,
+    );
+  }
   // What the graph leaves open is what the features fill.
   const solved = open === 1 && size % known === 0 ? inner.map((each) => each ?? size / known) : [...inner];
   const only = features.length === 1 ? features[0] : undefined;
@@ -260,7 +270,7 @@ function completeOutput(file: ManifestFile, tensor: GraphTensor, problems: strin
   const inner = perRow(tensor.shape);
   if (shape !== undefined && !isCompatible(shape, inner) && !isCompatible(shape, tensor.shape.slice(1))) {
     problems.push(
-      `output "${tensor.name}" is [${text(tensor.shape)}] in the graph, [rows, ${text(shape)}] in model.json`,
+      `output "${tensor.name}" is [${text(tensor.shape)}] in the graph, [${text(['rows', ...shape])}] in model.json`,
     );
   }
   const output: Output = { ...entry, type: tensor.type, shape: [...(shape ?? inner)] };
@@ -268,7 +278,8 @@ function completeOutput(file: ManifestFile, tensor: GraphTensor, problems: strin
   return output;
 }
 
-function printingProblems({ name, type, shape, classes, top_k: topK }: Output): string[] {
+function printingProblems(output: Output): string[] {
+  const { name, type, shape, classes, top_k: topK } = output;
   const { kind } = ELEMENT_TYPES[type];
   const [length, ...deeper] = shape;
   const isVector = length !== undefined && deeper.length === 0 && kind !== 'string' && kind !== 'bool';
@@ -282,9 +293,21 @@ function printingProblems({ name, type, shape, classes, top_k: topK }: Output): 
   if (classes !== undefined && isVector && length !== null && length !== classes.length) {
     problems.push(`output "${name}" has ${length} values per row and ${classes.length} classes`);
   }
+  const duplicate = classes?.find((each, at) => classes.indexOf(each) !== at);
+  if (duplicate !== undefined) problems.push(`output "${name}": two classes are named "${duplicate}"`);
+  for (const [key, wanted] of Object.entries(PRINTED_KINDS)) {
+    if (output[key as keyof typeof PRINTED_KINDS] !== undefined && kind !== wanted) {
+      problems.push(
+        `output "${name}" is ${type}: ${key} is for ${wanted === 'float' ? 'floats' : '64-bit integers'}`,
+      );
+    }
+  }
   if (topK !== undefined && !isVector) problems.push(`output "${name}": top_k is for a vector of numbers`);
   return problems;
 }
+
+/** What the keys that say how a value is printed are for. */
+const PRINTED_KINDS = { decimals: 'float', non_finite: 'float', int64: 'bigint' } as const;
 
 function checkType(
   kind: string,
@@ -310,7 +333,37 @@ function typeProblems(feature: Feature, { name, type }: GraphTensor): string[] {
       kind !== 'bool' &&
       !(kind === 'string' && feature.type === 'category' && typeof feature.values[0] === 'number'),
   };
-  return isHeld[element] ? [] : [`feature "${feature.name}" is ${element}, input "${name}" ${type}`];
+  if (!isHeld[element]) return [`feature "${feature.name}" is ${element}, input "${name}" ${type}`];
+  if (feature.type !== 'category') return [];
+  const fed = feature.values.map((value, place) => (typeof value === 'number' ? value : place));
+  const unheld = fed.find((number) => !holds(type, number));
+  return unheld === undefined
+    ? []
+    : [`feature "${feature.name}": input "${name}" is ${type}, which cannot hold ${unheld}`];
+}
+
+/** Whether a number can be written to a tensor; to one of strings none is. */
+function holds(type: ElementType, number: number): boolean {
+  const held = ELEMENT_TYPES[type];
+  switch (held.kind) {
+    case 'float':
+      return Math.abs(number) <= held.max;
+    case 'int':
+      return Number.isInteger(number) && number >= held.min && number <= held.max;
+    case 'bigint':
+      return Number.isSafeInteger(number) && number >= held.min;
+    default:
+      return true;
+  }
+}
+
+/** As many values in another order of dimensions: an image by rows and channels is not one by channels and rows. */
+function isTransposed(shape: readonly Dimension[], other: readonly Dimension[]): boolean {
+  const [long, alsoLong] = [shape, other].map((each) => each.filter((size) => size !== 1)) as [
+    Dimension[],
+    Dimension[],
+  ];
+  return long.length > 1 && alsoLong.length > 1 && !isCompatible(long, alsoLong);
 }
 
 function isCompatible(shape: readonly Dimension[], other: readonly Dimension[]): boolean {
@@ -320,6 +373,6 @@ function isCompatible(shape: readonly Dimension[], other: readonly Dimension[]):
   );
 }
 
-function text(shape: readonly Dimension[]): string {
+function text(shape: readonly (Dimension | 'rows')[]): string {
   return shape.map((each) => each ?? '?').join(', ');
 }

@@ -47,7 +47,8 @@ function float(array: NumberType['array'], max: number, exactMax: number): Numbe
 /** float16 is held as its bits: Node has no array of its own for it before version 24. */
 export const ELEMENT_TYPES = {
   float32: float(Float32Array, 3.4028235e38, 2 ** 24),
-  float64: float(Float64Array, Number.MAX_VALUE, 2 ** 53),
+  // One less than 2^53: that a parsed number may also be when 2^53 + 1 was sent.
+  float64: float(Float64Array, Number.MAX_VALUE, Number.MAX_SAFE_INTEGER),
   float16: float(Uint16Array, 65_504, 2 ** 11),
   int8: int(Int8Array, -(2 ** 7), 2 ** 7 - 1),
   uint8: int(Uint8Array, 0, 2 ** 8 - 1),

@@ -2,12 +2,12 @@
 import { z } from 'zod';
 import { strict } from './strict.js';
 
-export const NAME = z.string().min(1).max(200);
+export const NAME = z.string().min(1).max(1000);
 
 const NAMED = { name: NAME.describe('The key of a JSON row and the column of a CSV file.') };
 const ABOUT = {
-  description: z.string().max(2000).optional(),
-  unit: z.string().max(50).optional(),
+  description: z.string().max(2000).optional().describe('For people who read the documents.'),
+  unit: z.string().max(50).optional().describe('As it is to be shown, for example cm.'),
 };
 const BOUNDS = {
   min: z.number().optional().describe('Inclusive.'),
@@ -55,16 +55,23 @@ export const Feature = z.discriminatedUnion('type', [
     type: z.literal('category'),
     ...ABOUT,
     values: z
-      .union([
-        z.array(z.string().regex(/^[^\0]*$/, 'must not hold U+0000')).min(1),
-        z.array(z.number()).min(1),
-      ])
+      .union(
+        [z.array(z.string().regex(/^[^\0]*$/, 'must not hold U+0000')).min(1), z.array(z.number()).min(1)],
+        { error: 'must be a list of strings or a list of numbers' },
+      )
       .describe(
         'The values allowed. A string tensor is fed the string, a numeric one the number, or the position of the string in this list.',
       ),
     default: z.union([z.string(), z.number()]).optional().describe(ABSENT),
   }),
-  strict({ ...NAMED, type: z.literal('vector'), ...ABOUT, ...BOUNDS, length: DIMENSION, element: ELEMENT }),
+  strict({
+    ...NAMED,
+    type: z.literal('vector'),
+    ...ABOUT,
+    ...BOUNDS,
+    length: DIMENSION.describe('How many values.'),
+    element: ELEMENT,
+  }),
   strict({
     ...NAMED,
     type: z.literal('tensor'),

@@ -2,7 +2,7 @@
 
 const scratch = new DataView(new ArrayBuffer(4));
 
-/** The bits of the half-precision number nearest to `value`, ties to even. Beyond 65,519 it is an infinity. */
+/** The bits of the half-precision number nearest to `value`, ties to even. From 65,520 on it is an infinity. */
 export function float16Bits(value: number): number {
   scratch.setFloat32(0, value);
   const sign = (scratch.getUint32(0) >>> 16) & 0x8000;

@@ -144,6 +144,10 @@ function featureProblems(feature: Feature): string[] {
   ) {
     problems.push('min is above max');
   }
+  const isBounded = 'min' in feature && (feature.min !== undefined || feature.max !== undefined);
+  if (isBounded && 'element' in feature && feature.element !== 'float' && feature.element !== 'int') {
+    problems.push(`min and max are for numbers, its values are ${feature.element}`);
+  }
   if (feature.type === 'category' && new Set<unknown>(feature.values).size < feature.values.length) {
     problems.push('two of its values are the same');
   }

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import type { ElementRule } from '../rows/element-codec.js';
 import { ID_KEY } from '../rows/row-reader.js';
-import { ELEMENT_TYPES, type ElementType } from './element-types.js';
+import { ELEMENT_TYPES, type ElementType, type NumberType } from './element-types.js';
 import { type Feature, shapeOf } from './feature.js';
 import type { Dimension } from './graph.js';
 import type { Manifest, Output } from './manifest.js';
@@ -14,6 +14,7 @@ const ROW_ID = z
   .union([z.string().max(256), z.number().min(Number.MIN_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER)])
   .nullish()
   .describe('Your own name for the row; it comes back with its result.');
+const TEXT = z.string().regex(/^[^\0]*$/, 'must not hold U+0000');
 const WHOLE_TEXT = /^[+-]?\d{1,20}$/;
 /** Values that one row's tensor of open size may have. */
 const OPEN_SIZE_MAX = 1_000_000;
@@ -32,9 +33,7 @@ export function rowSchema({ features, inputs }: Pick<Manifest, 'features' | 'inp
   const byName = z.strictObject(Object.fromEntries(shape)).describe('By feature name.');
   const [first, ...others] = members.map(({ value }) => value);
   if (first === undefined) return byName;
-  const inOrder = z
-    .tuple([first, ...others])
-    .meta({ description: 'In feature order.', minItems: members.length, maxItems: members.length });
+  const inOrder = z.tuple([first, ...others]).describe('In feature order.');
   return z.union(others.length === 0 ? [byName, inOrder, first] : [byName, inOrder]);
 }
 
@@ -42,7 +41,9 @@ function featureSchema(feature: Feature, type: ElementType): z.ZodType {
   const rule: ElementRule = 'element' in feature ? { ...feature, type: feature.element } : feature;
   const value = nestedSchema(elementSchema(rule, type), shapeOf(feature));
   const { description, unit } = feature;
-  const text = [description, unit === undefined ? undefined : `In ${unit}.`].filter((each) => each !== undefined);
+  const text = [description, unit === undefined ? undefined : `In ${unit}.`].filter(
+    (each) => each !== undefined,
+  );
   const fallback = 'default' in feature ? feature.default : undefined;
   if (fallback === 'NaN') text.push('Not a number when absent.');
   const about = {
@@ -58,7 +59,7 @@ function elementSchema(rule: ElementRule, type: ElementType): z.ZodType {
     case 'bool':
       return z.boolean();
     case 'string':
-      return rule.max_length === undefined ? z.string() : z.string().max(rule.max_length);
+      return rule.max_length === undefined ? TEXT : TEXT.max(rule.max_length);
     case 'category':
       return z.literal([...(rule.values ?? [])]);
     case 'float':
@@ -68,14 +69,16 @@ function elementSchema(rule: ElementRule, type: ElementType): z.ZodType {
 }
 
 function numberSchema(rule: ElementRule, type: ElementType): z.ZodType {
-  const held = ELEMENT_TYPES[type] as { min: number; max: number; exactMax: number };
+  const held = ELEMENT_TYPES[type] as NumberType;
   const isWhole = rule.type === 'int';
-  const limit = isWhole ? held.exactMax : held.max;
+  const [min, max] = isWhole ? [held.exactMin, held.exactMax] : [held.min, held.max];
   const number = z
     .number()
-    .min(Math.max(rule.min ?? -limit, held.min, -limit))
-    .max(Math.min(rule.max ?? limit, limit));
-  return isWhole ? number.refine(Number.isInteger, 'must be a whole number').meta({ type: 'integer' }) : number;
+    .min(Math.max(rule.min ?? min, min))
+    .max(Math.min(rule.max ?? max, max));
+  return isWhole
+    ? number.refine(Number.isInteger, 'must be a whole number').meta({ type: 'integer' })
+    : number;
 }
 
 /** 64-bit integers: a number as far as JSON numbers are exact, a string of digits beyond. */
@@ -150,7 +153,10 @@ function printedSchema({ shape, classes, top_k: topK, ...output }: Output): z.Zo
     // A place beyond the names is printed as its number.
     const name = classes === undefined ? z.int().min(0) : z.union([classSchema(classes), z.int().min(0)]);
     const most = Math.min(topK, length ?? topK);
-    return z.array(z.strictObject({ class: name, score: value })).max(most).describe('The highest first.');
+    return z
+      .array(z.strictObject({ class: name, score: value }))
+      .max(most)
+      .describe('The highest first.');
   }
   if (classes === undefined) return arraysOf(value, shape, 0);
   return length === null || classes.length > CLASSES_LISTED_MAX
@@ -162,7 +168,11 @@ function classSchema(classes: readonly string[]): z.ZodType {
   return classes.length > CLASSES_LISTED_MAX ? z.string() : z.literal([...new Set(classes)]);
 }
 
-function valueSchema({ type, int64, non_finite: nonFinite }: Pick<Output, 'type' | 'int64' | 'non_finite'>): z.ZodType {
+function valueSchema({
+  type,
+  int64,
+  non_finite: nonFinite,
+}: Pick<Output, 'type' | 'int64' | 'non_finite'>): z.ZodType {
   const held = ELEMENT_TYPES[type];
   switch (held.kind) {
     case 'string':
@@ -172,7 +182,9 @@ function valueSchema({ type, int64, non_finite: nonFinite }: Pick<Output, 'type'
     case 'int':
       return z.int().min(held.min).max(held.max);
     case 'float':
-      return nonFinite === 'string' ? z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity'])]) : z.number();
+      return nonFinite === 'string'
+        ? z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity'])])
+        : z.number();
     case 'bigint': {
       const text = z.string().regex(/^-?\d+$/);
       if (int64 === 'string') return text;

@@ -71,8 +71,12 @@ function nested(
 /** The k highest values of a vector, highest first, the earlier place first among equals. */
 function highest(column: Column, start: number, length: number, k: number, print: PrintValue): string {
   const { data, head } = column;
-  const value = (place: number): number =>
-    head.type === 'float16' ? float16Value(data[start + place] as number) : Number(data[start + place]);
+  const value = (place: number): number => {
+    const found = data[start + place];
+    const number = head.type === 'float16' ? float16Value(found as number) : Number(found);
+    // The lowest of all: compared as it is, it would leave the others in no order.
+    return Number.isNaN(number) ? Number.NEGATIVE_INFINITY : number;
+  };
   const places = Array.from({ length }, (_, place) => place);
   places.sort((a, b) => value(b) - value(a) || a - b);
   const texts = places.slice(0, k).map((place) => {

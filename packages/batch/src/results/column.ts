@@ -64,17 +64,25 @@ export function readColumn(head: ColumnHead, bytes: Uint8Array): Column {
   return columnOf(head, new ELEMENT_TYPES[type].array(Uint8Array.from(bytes).buffer));
 }
 
+interface Piece {
+  shape: readonly number[];
+  data: TensorData;
+}
+
 /** Gathers an output of several runs of the session into one column. */
 export class ColumnBuilder {
-  private shape: readonly number[] | undefined;
-  private data: TensorData | undefined;
-  /** By row, once two runs gave different shapes. */
-  private ragged: { shape: readonly number[]; data: TensorData }[] | undefined;
+  /** Of all rows, where the manifest gives them one shape. */
+  private readonly data: TensorData | undefined;
+  /** By row, where it leaves a size open: one row may be a thousand times as long as the next. */
+  private readonly pieces: Piece[] = [];
 
   constructor(
     readonly output: Output,
     private readonly rows: number,
-  ) {}
+  ) {
+    const size = sizeOf(output.shape);
+    if (size !== undefined) this.data = allocate(output.type, rows * size);
+  }
 
   /**
    * @param places the rows that the values are of
@@ -83,46 +91,36 @@ export class ColumnBuilder {
   add(places: Uint32Array, values: TensorData, shape: readonly number[]): void {
     const rowShape = rowShapeOf(this.output, shape);
     const size = sizeOf(rowShape) ?? 0;
-    if (this.ragged === undefined && this.data === undefined) {
-      this.shape = rowShape;
-      this.data = allocate(this.output.type, this.rows * size);
-    }
-    if (this.data !== undefined && String(this.shape) === String(rowShape)) {
+    if (this.data !== undefined) {
       scatter(values, this.data, size, places);
       return;
     }
-    this.ragged ??= this.splitRows();
-    for (let at = 0; at < places.length; at++) {
-      const data = slice(values, at * size, (at + 1) * size);
-      this.ragged[places[at] as number] = { shape: rowShape, data };
-    }
+    places.forEach((row, at) => {
+      this.pieces[row] = { shape: rowShape, data: slice(values, at * size, (at + 1) * size) };
+    });
   }
 
   finish(): Column {
-    const { name, type, classes, top_k, decimals, int64, non_finite } = this.output;
+    const { name, type, classes, top_k, decimals, int64, non_finite, shape } = this.output;
     const head: ColumnHead = { name, type, classes, top_k, decimals, int64, non_finite };
-    if (this.ragged === undefined) {
-      return columnOf({ ...head, shape: [...(this.shape ?? [0])] }, this.data ?? allocate(type, 0));
-    }
-    const total = this.ragged.reduce((sum, { data }) => sum + data.length, 0);
-    const data = allocate(type, total);
-    let at = 0;
-    for (const row of this.ragged) {
-      copyInto(data, row.data, at);
-      at += row.data.length;
-    }
-    return columnOf({ ...head, shapes: this.ragged.map(({ shape }) => [...shape]) }, data);
-  }
-
-  private splitRows(): { shape: readonly number[]; data: TensorData }[] {
-    const { data, shape = [] } = this;
-    const size = sizeOf(shape) ?? 0;
-    this.data = undefined;
-    return Array.from({ length: this.rows }, (_, row) =>
-      data === undefined
-        ? { shape: [0], data: allocate(this.output.type, 0) }
-        : { shape, data: slice(data, row * size, (row + 1) * size) },
+    if (this.data !== undefined) return columnOf({ ...head, shape: shape as number[] }, this.data);
+    const nothing: Piece = { shape: [0], data: allocate(type, 0) };
+    const pieces = Array.from({ length: this.rows }, (_, row) => this.pieces[row] ?? nothing);
+    const data = allocate(
+      type,
+      pieces.reduce((sum, piece) => sum + piece.data.length, 0),
     );
+    let at = 0;
+    for (const piece of pieces) {
+      copyInto(data, piece.data, at);
+      at += piece.data.length;
+    }
+    const [first = nothing] = pieces;
+    const isShared = pieces.every((piece) => String(piece.shape) === String(first.shape));
+    const shapes = isShared
+      ? { shape: [...first.shape] }
+      : { shapes: pieces.map((piece) => [...piece.shape]) };
+    return columnOf({ ...head, ...shapes }, data);
   }
 }
 

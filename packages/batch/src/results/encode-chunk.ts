@@ -83,7 +83,7 @@ export function encodeFailedChunk(
 
 /** The prediction of a row as JSON text: the primary output, or an object of the outputs shown by default. */
 function predictionPrinter(columns: readonly Column[], { primary, default_outputs: names }: ShownOutputs) {
-  const shown = columns.filter(({ head }) => (names ?? [primary]).includes(head.name));
+  const shown = (names ?? [primary]).flatMap((name) => columns.find(({ head }) => head.name === name) ?? []);
   return names === undefined && shown[0] !== undefined ? cellPrinter(shown[0]) : objectPrinter(shown);
 }
 

@@ -34,7 +34,9 @@ export function* readRows(
     const row = firstRow + place;
     const error = errors.get(row);
     const id = ids?.[place] ?? error?.id;
-    yield error === undefined ? { row, id, prediction: predict(place) } : { row, id, error };
+    yield error === undefined
+      ? { row, id, prediction: predict(place, lineHead(row, id)) }
+      : { row, id, error };
   }
 }
 
@@ -46,11 +48,12 @@ export function toLine({ row, id, prediction, error }: ResultRow): string {
   return error === undefined ? `${lineHead(row, id)},"prediction":${prediction}}\n` : errorLine(error);
 }
 
-/** The prediction of a row as JSON text. */
-function predictor(segments: Segments, outputs: Outputs): (place: number) => string {
+/** The prediction of a row, whose line begins with `head`, as JSON text. */
+function predictor(segments: Segments, outputs: Outputs): (place: number, head: string) => string {
   if (outputs === 'default') {
-    const values = JSON.parse(`[${UTF8.decode(segments.predictions)}]`) as unknown[];
-    return (place) => JSON.stringify(values[place]);
+    // Cut out as it was printed: parsed, large integers would lose digits, and the keys of objects their order.
+    const lines = UTF8.decode(segments.lines).split('\n');
+    return (place, head) => (lines[place] as string).slice(`${head},"prediction":`.length, -1);
   }
   const { primary, columns } = columnsOf(segments);
   if (outputs === 'all') return objectPrinter(columns);

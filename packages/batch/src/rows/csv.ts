@@ -4,6 +4,9 @@ import { BatchError } from '../errors.js';
 import type { Manifest } from '../manifest/manifest.js';
 import { type CsvColumn, ID_KEY } from './row-reader.js';
 
+/** Columns named in an error: a vector may lack as many as it has values. */
+const MISSING_SHOWN = 20;
+
 /** The fields of one record without its line end; undefined when its quoting is broken. */
 export function parseRecord(record: string): string[] | undefined {
   if (!record.includes('"')) return record.split(',');
@@ -46,7 +49,8 @@ export function withoutLineEnd(record: string): string {
  */
 export function parseHeader(header: Uint8Array, manifest: Manifest): CsvColumn[] {
   const record = withoutLineEnd(decodeHeader(header).trimStart());
-  const names = parseRecord(record)?.map((name) => name.trim());
+  const known = new Set(manifest.features.map((feature) => feature.name));
+  const names = parseRecord(record)?.map((name) => (known.has(name) ? name : name.trim()));
   if (names === undefined) throw new BatchError('malformed_header', 'the header line has broken quotes');
   const seen = new Set<string>();
   for (const name of names) {
@@ -55,19 +59,22 @@ export function parseHeader(header: Uint8Array, manifest: Manifest): CsvColumn[]
     }
     seen.add(name);
   }
-  const { columns: known, absent } = knownColumns(manifest, seen);
+  const { columns: offered, absent } = knownColumns(manifest, seen);
   const features = manifest.features.map((feature) => feature.name);
   const columns = names.map((name): CsvColumn => {
-    const column = known.get(name);
+    const column = offered.get(name);
     if (column !== undefined) return column;
     if (name === ID_KEY) return ID_KEY;
     throw new BatchError('unknown_column', `the model has no feature "${name}"${didYouMean(name, absent)}`, {
       features,
     });
   });
-  const missing = absent.filter((name) => isRequired(manifest, name));
+  const optional = namesOfOptional(manifest);
+  const missing = absent.filter((name) => !optional.has(name));
   if (missing.length > 0) {
-    const list = missing.map((name) => `"${name}"`).join(', ');
+    const shown = missing.slice(0, MISSING_SHOWN).map((name) => `"${name}"`);
+    const rest = missing.length - shown.length;
+    const list = shown.join(', ') + (rest > 0 ? ` and ${rest} more` : '');
     throw new BatchError('missing_column', `the header lacks ${list}`, { features });
   }
   return columns;
@@ -95,10 +102,10 @@ function knownColumns({ features }: Manifest, seen: ReadonlySet<string>) {
   return { columns, absent };
 }
 
-/** Whether a column must be there: its feature has no default. */
-function isRequired({ features }: Manifest, name: string): boolean {
-  const feature = features.find((each) => each.name === name);
-  return feature === undefined || !('default' in feature) || feature.default === undefined;
+/** The columns that need not be there: their features have a default. */
+function namesOfOptional({ features }: Manifest): ReadonlySet<string> {
+  const optional = features.filter((feature) => 'default' in feature && feature.default !== undefined);
+  return new Set(optional.map(({ name }) => name));
 }
 
 function decodeHeader(header: Uint8Array): string {

@@ -18,6 +18,8 @@ export interface ValueProblem {
 }
 
 export interface ElementCodec {
+  /** True when no value is within the bounds and what the tensor holds. */
+  readonly isUnsatisfiable?: boolean;
   /** Writes a JSON value to `data[at]`; false, with nothing of meaning written, when it does not fit. */
   write(value: unknown, data: TensorData, at: number): boolean;
   /** Why a value does not fit. */
@@ -63,6 +65,10 @@ class NumberCodec implements ElementCodec {
     const [min, max] = this.integer ? [held.exactMin, held.exactMax] : [held.min, held.max];
     this.min = Math.max(rule.min ?? min, min);
     this.max = Math.min(rule.max ?? max, max);
+  }
+
+  get isUnsatisfiable(): boolean {
+    return this.integer ? Math.ceil(this.min) > Math.floor(this.max) : this.min > this.max;
   }
 
   write(value: unknown, data: TensorData, at: number): boolean {
@@ -116,6 +122,10 @@ class BigIntCodec implements ElementCodec {
     this.max = max < held.max ? max : held.max;
   }
 
+  get isUnsatisfiable(): boolean {
+    return this.min > this.max;
+  }
+
   write(value: unknown, data: TensorData, at: number): boolean {
     const whole = wholeNumber(value);
     if (whole === undefined || whole < this.min || whole > this.max) return false;
@@ -125,10 +135,11 @@ class BigIntCodec implements ElementCodec {
 
   explain(value: unknown): ValueProblem {
     const whole = wholeNumber(value);
-    if (whole !== undefined) {
-      return { code: 'out_of_range', message: `${whole} is outside ${this.min} to ${this.max}` };
+    const isNumber = typeof value === 'number' && (!Number.isFinite(value) || Number.isInteger(value));
+    if (whole !== undefined || (isNumber && (value < this.min || value > this.max))) {
+      return { code: 'out_of_range', message: `${whole ?? value} is outside ${this.min} to ${this.max}` };
     }
-    if (typeof value === 'number' && !(Number.isFinite(value) && !Number.isInteger(value))) {
+    if (isNumber) {
       return {
         code: 'out_of_range',
         message: `${value} is beyond 2^53 - 1, where a JSON number loses digits; send it as a string`,
@@ -244,11 +255,12 @@ class CategoryCodec implements ElementCodec {
       const wanted = this.isNumeric ? 'a number' : 'a string';
       return { code: 'wrong_type', message: `expected ${wanted}, got ${describe(value)}` };
     }
-    const known = [...this.fed.keys()].map(String);
+    const { size } = this.fed;
+    const known = size <= HINTED_MAX ? [...this.fed.keys()].map(String) : [];
     const shown = typeof value === 'string' ? JSON.stringify(shorten(value)) : value;
     const hint = typeof value === 'string' ? didYouMean(shorten(value), known) : '';
-    const list = hint !== '' || known.length > LISTED_MAX ? hint : `: ${known.join(', ')}`;
-    return { code: 'unknown_category', message: `${shown} is not one of its ${known.length} values${list}` };
+    const list = hint !== '' || size > LISTED_MAX ? hint : `: ${known.join(', ')}`;
+    return { code: 'unknown_category', message: `${shown} is not one of its ${size} values${list}` };
   }
 
   fromText(field: string): unknown {
@@ -259,6 +271,8 @@ class CategoryCodec implements ElementCodec {
 }
 
 const LISTED_MAX = 10;
+/** Looking for the nearest of more values would take milliseconds, for every row at fault. */
+const HINTED_MAX = 200;
 
 /** No two parts can match the same digit: a long field is refused in one pass. */
 const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;

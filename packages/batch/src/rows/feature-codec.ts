@@ -7,7 +7,7 @@ import { type ElementCodec, elementCodec, type ValueProblem } from './element-co
 import type { InputRows } from './input-rows.js';
 
 /** Values that one row's tensor of open size may have. */
-const OPEN_SIZE_MAX = 1_000_000;
+export const OPEN_SIZE_MAX = 1_000_000;
 
 export class FeatureCodec {
   readonly name: string;
@@ -65,7 +65,7 @@ export class FeatureCodec {
   /** What is wrong with a value; undefined when it fits. The message begins with the place of the fault. */
   problemOf(value: unknown): ValueProblem | undefined {
     const shape = this.measure(value);
-    const data = allocate(this.type, sizeOf(shape) ?? 0);
+    const data = allocate(this.type, 1);
     return this.nestedProblem(value, shape, 0, this.name, data);
   }
 
@@ -126,6 +126,10 @@ export class FeatureCodec {
       const code = 'wrong_type';
       return { code, message: `${place}: expected an array of ${wanted} values, got ${describe(value)}` };
     }
+    if (value.length > 0 && shape[depth] === 0) {
+      const code = 'wrong_length';
+      return { code, message: `${this.name}: holds more than ${OPEN_SIZE_MAX} values` };
+    }
     if (value.length === 0 || value.length !== shape[depth]) {
       return {
         code: 'wrong_length',
@@ -142,7 +146,6 @@ export class FeatureCodec {
   private lengthProblem(length: number, measured: number | undefined, depth: number): string {
     if (this.shape[depth] !== null) return `expected ${this.shape[depth]} values, got ${length}`;
     if (length === 0) return 'is empty';
-    if (measured === 0) return `holds more than ${OPEN_SIZE_MAX} values`;
     return `expected ${measured} values as in the array before it, got ${length}`;
   }
 }

@@ -74,10 +74,10 @@ export class RowReader {
         values[column] = fieldValue(field, this.features[column] as FeatureCodec);
       else if (column !== ID_KEY) {
         const [feature, element] = column;
-        values[feature] ??= [];
-        (values[feature] as unknown[])[element] = (this.features[feature] as FeatureCodec).element.fromText(
-          field,
-        );
+        const codec = this.features[feature] as FeatureCodec;
+        values[feature] ??= new Array(codec.shape[0] as number);
+        const isEmpty = field.trim() === '' && !takesEmptyText(codec);
+        if (!isEmpty) (values[feature] as unknown[])[element] = codec.element.fromText(field);
       }
     });
     return this.readArray(values, inputs, index);
@@ -97,10 +97,12 @@ export class RowReader {
     };
   }
 
-  /** What is wrong with the defaults of the manifest itself. */
-  defaultProblems(): string[] {
+  /** What is wrong with the rules themselves: bounds that nothing is within, defaults that do not fit. */
+  ruleProblems(): string[] {
     return this.features.flatMap((feature) => {
       const { fallback } = feature;
+      if (feature.element.isUnsatisfiable)
+        return [`${feature.name}: no value that the tensor holds is within its bounds`];
       const problem =
         fallback === undefined || Number.isNaN(fallback) ? undefined : feature.problemOf(fallback);
       return problem === undefined ? [] : [`the default of ${problem.message}`];
@@ -157,7 +159,8 @@ export class RowReader {
     const isNested = feature.shape.length > 0;
     if (!isNested && Array.isArray(row)) return this.readArray(row, inputs, index);
     if (isNested && feature.write(row, inputs, index)) return undefined;
-    const isWrapped = isNested && Array.isArray(row) && row.length === 1 && Array.isArray(row[0]);
+    const isWrapped =
+      isNested && Array.isArray(row) && row.length === 1 && depthOf(row) > feature.shape.length;
     return this.readArray(isWrapped ? row : [row], inputs, index);
   }
 
@@ -178,6 +181,13 @@ export class RowReader {
     }
     return combine(problems);
   }
+}
+
+/** How deep arrays are nested, by their first elements. */
+function depthOf(value: unknown): number {
+  let depth = 0;
+  for (let at = value; Array.isArray(at); at = at[0]) depth++;
+  return depth;
 }
 
 /** In the order of the features; each knows the tensor that it feeds and its place there. */
@@ -203,10 +213,14 @@ function codecsOf({ features, inputs }: Manifest): FeatureCodec[] {
 function fieldValue(field: string, feature: FeatureCodec): unknown {
   // An empty field is an absent value, except where it is a text that says nothing.
   if (field.trim() === '') {
-    const isText = feature.shape.length === 0 && feature.element.write(field, [''], 0);
+    const isText = feature.shape.length === 0 && takesEmptyText(feature);
     if (!isText || feature.fallback !== undefined) return undefined;
   }
   return feature.fromText(field);
+}
+
+function takesEmptyText({ element }: FeatureCodec): boolean {
+  return element.write('', [''], 0);
 }
 
 function isNothing(value: unknown): boolean {

@@ -32,10 +32,9 @@ local function count(outcome)
 end
 local function final_status()
   if count('succeeded') == count('total') then return 'succeeded' end
-  if count('succeeded') > 0 then return 'partially_succeeded' end
   if count('cancelled') > 0 then return 'cancelled' end
   if count('expired') > 0 then return 'expired' end
-  return 'failed'
+  return count('succeeded') > 0 and 'partially_succeeded' or 'failed'
 end
 `;
 
@@ -58,6 +57,35 @@ local function finish_if_done(now, results_ms, record_ms, channel, outputs, chun
   expire_results(tonumber(now), tonumber(results_ms), tonumber(record_ms), outputs, chunks_key)
   redis.call('PUBLISH', channel, task[4])
   return true
+end
+`;
+
+/**
+ * Needs FINISH. Defines `halt(outcome, now, results_ms, record_ms, channel, outputs, inputs, chunks_key)`: ends a task at once;
+ * the rows of every chunk that is not done get the outcome, `cancelled` or `expired`, and their bytes go. And `is_due()`: its deadline has passed,
+ * by the clock of Redis, the only one that all processes share.
+ */
+export const HALT = `
+local function halt(outcome, now, results_ms, record_ms, channel, outputs, inputs, chunks_key)
+  local entries = redis.call('HGETALL', chunks_key)
+  for at = 1, #entries, 2 do
+    local state, first_row, rows = string.match(entries[at + 1], '^(%a+) (%d+) (%d+)$')
+    if state == 'pending' or state == 'running' then
+      redis.call('HSET', chunks_key, entries[at], outcome .. ' ' .. first_row .. ' ' .. rows)
+      ledger(state, -tonumber(rows))
+      ledger(outcome, tonumber(rows))
+      redis.call('DEL', inputs .. entries[at])
+    end
+  end
+  move(outcome)
+  expire_results(tonumber(now), tonumber(results_ms), tonumber(record_ms), outputs, chunks_key)
+  redis.call('PUBLISH', channel, redis.call('HGET', KEYS[1], 'id'))
+end
+local function is_due()
+  local deadline = redis.call('HGET', KEYS[1], 'deadline_at')
+  if not deadline then return false end
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000) >= tonumber(deadline)
 end
 `;
 

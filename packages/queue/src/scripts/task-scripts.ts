@@ -2,7 +2,7 @@
  * The steps of a task that must happen whole or not at all, each one script. All keys share the task's hash tag. Each may
  * be sent again after a lost reply: the second run changes nothing and answers so that the caller goes on.
  */
-import { FINISH, STATUS_MOVES } from './status-moves.js';
+import { FINISH, HALT, STATUS_MOVES } from './status-moves.js';
 
 export interface ScriptDefinition {
   numberOfKeys: number;
@@ -12,13 +12,17 @@ export interface ScriptDefinition {
 
 /**
  * Records a task in `receiving`, unless it is recorded already.
- * KEYS task · ARGV unfinished_ms, then field, value, … → 1
+ * KEYS task · ARGV unfinished_ms, expires_in_ms (empty: without a deadline), then field, value, … → 1
  */
 const CREATE: ScriptDefinition = {
   numberOfKeys: 1,
   lua: `
 if redis.call('EXISTS', KEYS[1]) == 0 then
-  redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+  redis.call('HSET', KEYS[1], unpack(ARGV, 3))
+  if ARGV[2] ~= '' then
+    local time = redis.call('TIME')
+    redis.call('HSET', KEYS[1], 'deadline_at', time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2])
+  end
   redis.call('PEXPIRE', KEYS[1], ARGV[1])
 end
 return 1
@@ -46,7 +50,7 @@ return 'stored'
 
 /**
  * Ends the upload: no chunk comes any more.
- * KEYS task, chunks · ARGV now, results_ms, record_ms, channel, outputs (key prefix)
+ * KEYS task, chunks · ARGV now, results_ms, record_ms, channel, outputs, inputs (key prefixes)
  * → the task record, as the hash's fields and values; empty when the task is gone
  */
 const SEAL: ScriptDefinition = {
@@ -100,8 +104,10 @@ return 1
 
 /**
  * Starts a chunk: counts its rows as running and hands out its bytes. A task that is still being received stays so.
- * KEYS task, chunks, input · ARGV index, now, then the pins of the models that the worker serves
- * → {`gone`} · {`done`}
+ * KEYS task, chunks, input
+ * ARGV index, now, results_ms, record_ms, channel, outputs, inputs (key prefixes), then the pins of the models that the
+ *      worker serves
+ * → {`gone`}: the task has ended, perhaps just now by its deadline · {`done`}
  * · {`unserved`, first_row, rows, model, request_id}: nothing was started
  * · {`lost`, first_row, rows, model, request_id} when the input bytes are missing
  * · {`started`, first_row, rows, model, request_id, format, columns, fingerprint, bytes}
@@ -109,16 +115,20 @@ return 1
 const BEGIN: ScriptDefinition = {
   numberOfKeys: 3,
   answersBytes: true,
-  lua: `${STATUS_MOVES}
+  lua: `${STATUS_MOVES}${FINISH}${HALT}
 local status = redis.call('HGET', KEYS[1], 'status')
 if not status or is_terminal(status) then return {'gone'} end
+if is_due() then
+  halt('expired', ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], KEYS[2])
+  return {'gone'}
+end
 local entry = redis.call('HGET', KEYS[2], ARGV[1])
 if not entry then return {'gone'} end
 local state, first_row, rows = string.match(entry, '^(%a+) (%d+) (%d+)$')
 if state == 'done' then return {'done'} end
 local task = redis.call('HMGET', KEYS[1], 'model', 'request_id', 'format', 'columns', 'fingerprint')
 local is_served = false
-for index = 3, #ARGV do is_served = is_served or ARGV[index] == task[1] .. ' ' .. task[5] end
+for index = 8, #ARGV do is_served = is_served or ARGV[index] == task[1] .. ' ' .. task[5] end
 if not is_served then return {'unserved', first_row, rows, task[1], task[2]} end
 if state == 'pending' then
   redis.call('HSET', KEYS[2], ARGV[1], 'running ' .. first_row .. ' ' .. rows)
@@ -154,15 +164,19 @@ return 1
 /**
  * Commits a chunk once: its result, the ledger, the task's status and the event, or nothing.
  * KEYS task, chunks, input, output
- * ARGV index, succeeded, invalid, failed, now, unfinished_ms, results_ms, record_ms, channel, outputs (key prefix),
- *      then segment name, bytes, …
+ * ARGV index, succeeded, invalid, failed, now, unfinished_ms, results_ms, record_ms, channel, outputs, inputs (key
+ *      prefixes), then segment name, bytes, …
  * → `committed` · `finished` when that ended the task · `done` when another run was first · `gone`
  */
 const COMMIT: ScriptDefinition = {
   numberOfKeys: 4,
-  lua: `${STATUS_MOVES}${FINISH}
+  lua: `${STATUS_MOVES}${FINISH}${HALT}
 local status = redis.call('HGET', KEYS[1], 'status')
 if not status or is_terminal(status) then return 'gone' end
+if is_due() then
+  halt('expired', ARGV[5], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11], KEYS[2])
+  return 'gone'
+end
 local entry = redis.call('HGET', KEYS[2], ARGV[1])
 if not entry then return 'gone' end
 local state, first_row, rows = string.match(entry, '^(%a+) (%d+) (%d+)$')
@@ -171,7 +185,7 @@ if ARGV[2] + ARGV[3] + ARGV[4] ~= tonumber(rows) then
   return redis.error_reply('ERR the counts of chunk ' .. ARGV[1] .. ' do not sum to its ' .. rows .. ' rows')
 end
 redis.call('HSET', KEYS[2], ARGV[1], 'done ' .. first_row .. ' ' .. rows)
-for index = 11, #ARGV, 2 do redis.call('HSET', KEYS[4], ARGV[index], ARGV[index + 1]) end
+for index = 12, #ARGV, 2 do redis.call('HSET', KEYS[4], ARGV[index], ARGV[index + 1]) end
 redis.call('PEXPIRE', KEYS[4], ARGV[6])
 redis.call('DEL', KEYS[3])
 ledger(state, -tonumber(rows))
@@ -185,6 +199,45 @@ return 'committed'
 `,
 };
 
+/**
+ * Ends a task before its rows are done: on request as `cancelled`, or as `expired` if its deadline has passed.
+ * KEYS task, chunks · ARGV outcome, now, results_ms, record_ms, channel, outputs, inputs (key prefixes)
+ * → `halted` · `ended` when it had ended before · `early` when it is to expire and its deadline has not passed · `gone`
+ */
+const END: ScriptDefinition = {
+  numberOfKeys: 2,
+  lua: `${STATUS_MOVES}${FINISH}${HALT}
+local status = redis.call('HGET', KEYS[1], 'status')
+if not status then return 'gone' end
+if is_terminal(status) then return 'ended' end
+if ARGV[1] == 'expired' and not is_due() then return 'early' end
+halt(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], KEYS[2])
+return 'halted'
+`,
+};
+
+/**
+ * Erases a task: cancels it if it is unfinished, and removes every byte of its rows and results. The record stays, to
+ * tell an erased id from an unknown one.
+ * KEYS task, chunks
+ * ARGV now, results_ms, record_ms, channel, outputs, inputs (key prefixes)
+ * → 1 · 0 when there is no such task
+ */
+const ERASE: ScriptDefinition = {
+  numberOfKeys: 2,
+  lua: `${STATUS_MOVES}${FINISH}${HALT}
+local status = redis.call('HGET', KEYS[1], 'status')
+if not status then return 0 end
+if not is_terminal(status) then halt('cancelled', ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], KEYS[2]) end
+for index = 0, count('chunks') - 1 do redis.call('DEL', ARGV[6] .. index, ARGV[5] .. index) end
+redis.call('DEL', KEYS[2])
+redis.call('HSETNX', KEYS[1], 'erased_at', ARGV[1])
+redis.call('HSET', KEYS[1], 'chunks', 0)
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1
+`,
+};
+
 export const TASK_SCRIPTS = {
   create: CREATE,
   append: APPEND,
@@ -194,4 +247,6 @@ export const TASK_SCRIPTS = {
   begin: BEGIN,
   release: RELEASE,
   commit: COMMIT,
+  end: END,
+  erase: ERASE,
 } satisfies Record<string, ScriptDefinition>;

@@ -1,0 +1,131 @@
+/** What the API answers, as schemas: the views that `taskView`, `models.ts` and `health.ts` build. A test compares them with real answers. */
+import { FAILED_ROW_CODES, HALTED_ROW_CODES, INVALID_ROW_CODES, REQUEST_CODES } from '@millrace/batch/errors';
+import { OUTCOMES } from '@millrace/batch/ledger';
+import { Manifest } from '@millrace/batch/manifest/manifest';
+import { Refusal } from '@millrace/batch/model';
+import { isTerminal, STATUSES } from '@millrace/batch/status';
+import { z } from 'zod';
+
+const TIME = z.string().meta({ format: 'date-time' }).nullable();
+const COUNT = z.int().min(0);
+
+const TaskId = z.string().meta({ format: 'uuid' });
+
+const Rows = z.object(Object.fromEntries([...OUTCOMES, 'total'].map((name) => [name, COUNT]))).meta({
+  description: 'Every row under one outcome; they sum to `total` at every poll.',
+  examples: [
+    { total: 2, pending: 0, running: 0, succeeded: 1, invalid: 1, failed: 0, cancelled: 0, expired: 0 },
+  ],
+});
+
+export const Task = z.object({
+  task_id: TaskId,
+  status: z.enum(STATUSES),
+  model: z.string().meta({
+    description: 'The version that was pinned, `name@version`.',
+    examples: ['iris@1'],
+  }),
+  rows: Rows,
+  created_at: TIME,
+  started_at: TIME,
+  finished_at: TIME,
+  expires_at: TIME.describe('From then on the results are gone.'),
+  deadline_at: TIME.optional().describe('What is not done by then is expired.'),
+  waiting_for: z.string().optional().describe('Why an unfinished task does not move.'),
+  error: z
+    .object({ code: z.enum(REQUEST_CODES), message: z.string() })
+    .optional()
+    .describe('Why the task as a whole came to nothing; there are no predictions then.'),
+});
+
+export const RowError = z.object({
+  row: z.int().min(0).describe('Counts from 0 over the whole task.'),
+  id: z.union([z.string(), z.number()]).optional().describe('The name that you gave the row.'),
+  code: z
+    .enum([...INVALID_ROW_CODES, ...FAILED_ROW_CODES, ...HALTED_ROW_CODES])
+    .describe(
+      `The row is wrong: ${INVALID_ROW_CODES.join(', ')}. We or the model failed: ${FAILED_ROW_CODES.join(', ')}. The task ended first: ${HALTED_ROW_CODES.join(', ')}.`,
+    ),
+  message: z.string(),
+});
+
+/** What a dry run found. */
+export const DryRun = z.object({
+  model: z.string().describe('The version that would be pinned.'),
+  rows: COUNT,
+  valid: COUNT,
+  invalid: COUNT,
+  would_be_accepted: z.boolean().describe('False when bad rows would refuse the submission.'),
+  errors_by_code: z.partialRecord(z.enum(INVALID_ROW_CODES), COUNT),
+  errors: z.array(RowError).max(100).describe('The first 100 bad rows.'),
+  estimate: z
+    .object({ rows_per_second: z.number(), seconds: z.number() })
+    .nullable()
+    .describe('Inference alone, with all threads of the live workers; null while there is none.'),
+});
+
+/** A finished task with its predictions. */
+export function resultOf(prediction: z.ZodType) {
+  return Task.extend({
+    status: z.enum(STATUSES.filter(isTerminal)),
+    predictions: z
+      .array(prediction.nullable())
+      .describe('One per row in input order; null where a row has none.'),
+    errors: z.array(RowError).describe('Why rows have no prediction, in input order.'),
+  });
+}
+
+const ModelVersion = z.object({
+  model: z.string().describe('`name@version`.'),
+  name: z.string(),
+  version: z.int(),
+  digest: z.string().describe('SHA-256 of the ONNX file, in hex.'),
+  workers: COUNT.describe('Live worker processes that serve it.'),
+  aliases: z.array(z.string()).describe('Names for this version, to be used as `name@alias`.'),
+  doubt: z.string().optional().describe('What is doubtful about it, though it is served.'),
+  manifest: Manifest,
+  example: z.unknown().describe('A row that is known to work.'),
+});
+
+export const ModelList = z.object({
+  models: z.array(ModelVersion),
+  refused: z.array(Refusal).describe('Versions that a live worker refuses to serve.'),
+});
+
+const VersionState = z.object({
+  version: z.union([z.int(), z.string()]).nullable(),
+  status: z.enum(['served', 'refused']),
+  digest: z.string().optional(),
+  workers: COUNT.optional(),
+  aliases: z.array(z.string()).optional(),
+  problem: z.string().optional().describe('Why its files as they are now cannot be served.'),
+  reason: z.string().optional().describe('Why it is refused.'),
+});
+
+/** The members of a version are absent when no version of the model is served. */
+export const Model = ModelVersion.partial().extend({
+  name: z.string(),
+  versions: z.array(VersionState),
+  alias_problems: z
+    .array(z.string())
+    .optional()
+    .describe('Why an alias does not stand for what its file says.'),
+  example_request: z
+    .object({
+      method: z.string(),
+      path: z.string(),
+      headers: z.record(z.string(), z.string()),
+      body: z.array(z.unknown()),
+    })
+    .optional()
+    .describe('A request that works as it stands.'),
+  row_schema: z.record(z.string(), z.unknown()).optional().describe('JSON Schema of a row.'),
+  prediction_schema: z.record(z.string(), z.unknown()).optional().describe('JSON Schema of a prediction.'),
+});
+
+export const Alive = z.object({ status: z.literal('alive') });
+
+export const Ready = z.object({
+  status: z.enum(['ready', 'not_ready']),
+  problems: z.array(z.string()),
+});

@@ -1,0 +1,119 @@
+/** What each code of a refusal means, and the refusals of an operation as responses: by status, each with its closed list of codes. */
+import { STATUS_CODES } from 'node:http';
+import { INVALID_ROW_CODES, REQUEST_CODES, type RequestCode } from '@millrace/batch/errors';
+import { z } from 'zod';
+import type { ZodOpenApiResponsesObject } from 'zod-openapi';
+import { STATUS } from '../problem.js';
+
+const MEANING: Record<RequestCode, string> = {
+  body_too_large: 'the body is beyond the limit for its format',
+  conflicting_parameter: 'query and body say different things',
+  duplicate_column: 'the CSV header has a column twice',
+  empty_batch: 'there is no row',
+  idempotency_key_in_use:
+    'another request with this `Idempotency-Key` is under way, or has taken it over; `Retry-After` says when to ask again',
+  idempotency_key_reused: 'this `Idempotency-Key` was used for another request',
+  internal: 'a fault of ours; the log has it under the request id',
+  invalid_body: 'JSON, but neither a list of rows nor an object with `inputs`, or nested too deep',
+  invalid_idempotency_key: '`Idempotency-Key` is no key',
+  invalid_parameter: 'a parameter has a value that is none of its values',
+  invalid_rows:
+    'rows that cannot be predicted: `errors` lists the first 100 of them, `invalid_rows` counts them',
+  malformed_body: 'not JSON, or not UTF-8',
+  malformed_encoding: 'not gzip, or cut short',
+  malformed_header: 'the CSV header has broken quotes or is not UTF-8',
+  method_not_allowed: 'the path does not take this method; `Allow` says which it takes',
+  missing_column: 'the CSV header lacks a feature',
+  model_required: 'no model was named; `models` lists them',
+  not_acceptable: 'no format that `Accept` names',
+  not_found: 'no such path',
+  result_expired: 'the task was there, its results are no longer',
+  row_too_large: 'a line or record is longer than the limit',
+  task_ended: 'the task was cancelled or erased while its rows were being received',
+  task_erased: 'the task was there; it was erased',
+  store_unavailable: 'the service cannot take or give anything now; `Retry-After` says when to try again',
+  too_many_rows: 'more rows than the model allows one task; `limit_rows` says how many',
+  unauthorized: 'no key, or an unknown one',
+  unknown_column: 'the CSV header has a column that is no feature',
+  unknown_model: 'no worker has served it; `models` lists those that are',
+  unknown_parameter: 'there is no such parameter; misspelt, most likely',
+  unknown_task: 'no task with this id, or not yours',
+  unsupported_encoding: 'only gzip',
+  unsupported_media_type: 'only JSON, NDJSON and CSV in UTF-8',
+  upload_aborted:
+    'on a failed task: its client went away, or the process that received it ended and its `Idempotency-Key` was used again',
+  upload_timeout: 'nothing was received for a while',
+};
+
+/** RFC 9457. The members after `request_id` come with some codes only. */
+export const Problem = z
+  .object({
+    type: z.string().describe('`urn:millrace:problem:` and the code.'),
+    title: z.string(),
+    status: z.int(),
+    code: z.enum(REQUEST_CODES).describe('Stable; the other members are for people.'),
+    detail: z.string(),
+    request_id: z.string().describe('As in `X-Request-Id`; the log has it.'),
+    parameter: z.string().optional(),
+    features: z.array(z.string()).optional(),
+    models: z.array(z.string()).optional().describe('The versions that are offered.'),
+    limit_bytes: z.int().optional(),
+    limit_rows: z.int().optional(),
+    erased_at: z.string().meta({ format: 'date-time' }).optional(),
+    expired_at: z.string().meta({ format: 'date-time' }).optional(),
+    invalid_rows: z.int().optional().describe('How many rows are wrong.'),
+    errors: z
+      .array(
+        z.object({
+          row: z.int().describe('Counts from 0.'),
+          pointer: z.string().optional().describe('JSON pointer (RFC 6901) into the body; JSON only.'),
+          code: z.enum(INVALID_ROW_CODES),
+          message: z.string(),
+        }),
+      )
+      .optional(),
+  })
+  .meta({ description: Object.entries(MEANING).map(codeLine).join('\n') });
+
+/** Any operation behind the key may answer with these. */
+const EVERYWHERE: readonly RequestCode[] = ['internal', 'store_unavailable', 'unauthorized'];
+
+/** One response per status that the codes, and those of every operation, have. */
+export function problemResponses(...codes: RequestCode[]): ZodOpenApiResponsesObject {
+  const all = [...codes, ...EVERYWHERE].sort();
+  const statuses = [...new Set(all.map((code) => STATUS[code]))].sort();
+  return Object.fromEntries(
+    statuses.map((status) => {
+      const found = all.filter((code) => STATUS[code] === status);
+      const schema = z.intersection(Problem, z.object({ status: z.literal(status), code: z.enum(found) }));
+      const description = found.map((code) => codeLine([code, MEANING[code]])).join('\n');
+      const content = { 'application/problem+json': { schema, example: exampleOf(found[0] as RequestCode) } };
+      return [
+        status,
+        { description: `${STATUS_CODES[status]}\n\n${description}`, content, ...headersOf(status) },
+      ];
+    }),
+  );
+}
+
+function exampleOf(code: RequestCode): z.infer<typeof Problem> {
+  return {
+    type: `urn:millrace:problem:${code}`,
+    title: STATUS_CODES[STATUS[code]] as string,
+    status: STATUS[code],
+    code,
+    detail: MEANING[code],
+    request_id: '0ec311f6-7c55-438e-907d-ac5f2e998b98',
+  };
+}
+
+function headersOf(status: number) {
+  if (status === 401) return { headers: z.object({ 'WWW-Authenticate': z.literal('Bearer') }) };
+  const retry = z.string().optional().describe('Seconds; with `idempotency_key_in_use`.');
+  if (status === 409) return { headers: z.object({ 'Retry-After': retry }) };
+  return status === 503 ? { headers: z.object({ 'Retry-After': z.string().describe('Seconds.') }) } : {};
+}
+
+function codeLine([code, meaning]: [string, string]): string {
+  return `- \`${code}\`: ${meaning}`;
+}

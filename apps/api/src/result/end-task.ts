@@ -1,0 +1,59 @@
+/** Ending a task on request: `POST /batch-result/:id/cancel`, and `DELETE /batch-result/:id`, which removes its rows and results, too. */
+import { isTerminal } from '@millrace/batch/status';
+import { type Task, taskView } from '@millrace/batch/task';
+import type { Logger } from '@millrace/process/logger';
+import type { Producer } from '@millrace/queue/producer';
+import type { TaskStore } from '@millrace/queue/task-store';
+import type { RequestHandler } from 'express';
+import { z } from 'zod';
+import { parseParameters } from '../query.js';
+import { sendJson } from '../send-json.js';
+import { findOwn, readOwn, unknownTask } from './own-task.js';
+
+export interface EndTaskDeps {
+  store: TaskStore;
+  producer: Producer;
+  log: Logger;
+}
+
+const NoQuery = z.object({});
+
+/** What is done stays readable; what is not is never computed. Cancelling what has ended changes nothing. */
+export function cancelRoute(deps: EndTaskDeps): RequestHandler<{ id: string }> {
+  return async (request, response) => {
+    parseParameters(NoQuery, request.query, 'query parameter');
+    const { store, log } = deps;
+    const { client, requestId } = response.locals;
+    const { id } = request.params;
+    response.locals.taskId = id;
+    const found = await readOwn(store, id, client);
+    if ((await store.end(id, 'cancelled')) === 'halted') {
+      log.info('a task was cancelled', { task_id: id, request_id: requestId, client });
+      await removeJobs(deps, found);
+    }
+    const task = await store.read(id);
+    if (task === undefined) throw unknownTask();
+    sendJson(response, taskView(task));
+  };
+}
+
+/** Erasing what was erased changes nothing. */
+export function eraseRoute(deps: EndTaskDeps): RequestHandler<{ id: string }> {
+  return async (request, response) => {
+    parseParameters(NoQuery, request.query, 'query parameter');
+    const { store, log } = deps;
+    const { client, requestId } = response.locals;
+    const { id } = request.params;
+    response.locals.taskId = id;
+    const found = await findOwn(store, id, client);
+    await store.erase(id);
+    log.info('a task was erased', { task_id: id, request_id: requestId, client });
+    if (!isTerminal(found.status)) await removeJobs(deps, found);
+    response.status(204).end();
+  };
+}
+
+/** For tidiness: without its task a job is harmless, and a worker that takes it finds nothing to do. */
+async function removeJobs({ producer, log }: EndTaskDeps, { id, pool, chunks }: Task): Promise<void> {
+  await producer.remove(pool, id, chunks).catch(() => log.warn('the jobs of a task stay', { task_id: id }));
+}
