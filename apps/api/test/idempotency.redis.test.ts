@@ -1,17 +1,12 @@
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { type ClientRequest, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { createLogger } from '@millrace/process/logger';
 import { TaskStore } from '@millrace/queue/task-store';
 import request from 'supertest';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { IRIS_FINGERPRINT, irisRows, toNdjson } from '../../../test/fixtures/iris.js';
 import { useRedis } from '../../../test/fixtures/redis.js';
-import { ApiKeys, createKey, writeKeyFile } from '../dist/auth/api-keys.js';
 import { type Harness, LIMITS, startHarness } from './harness.js';
 
 const redis = useRedis();
@@ -339,41 +334,6 @@ describe('without Redis', () => {
 });
 
 describe('a key', () => {
-  it.each([
-    ['empty', ''],
-    ['an empty string', '""'],
-    ['too long', 'x'.repeat(256)],
-    ['too long in quotes', `"${'x'.repeat(256)}"`],
-    ['a quote that is left open', '"abc'],
-    ['a quote in the middle', 'a"b'],
-    ['an escape that is none', '"a\\b"'],
-    ['a blank without quotes', 'a b'],
-    ['two keys', 'a, b'],
-    ['two strings', '"a", "b"'],
-    ['a parameter', '"a";b=1'],
-    ['a tab', '"a\tb"'],
-    ['beyond ASCII', '"käse"'],
-  ])('that is %s is refused with what is wanted', async (_name, bad) => {
-    const before = await stored();
-    const { body } = await submit({ key: bad }).expect(400);
-    expect(body.code).toBe('invalid_idempotency_key');
-    expect(body.detail).toContain('1 to 255 printable ASCII characters');
-    expect(await stored()).toEqual(before);
-  });
-
-  it.each([
-    ['one character', 'x'],
-    ['255 characters', 'y'.repeat(255)],
-    ['255 characters in quotes', `"${'z'.repeat(255)}"`],
-    ['a UUID', '8e03978e-40d5-43dd-bc93-6894a57f9324'],
-    ['Base64 and a path', 'ab+/c==:2026/11/22?#~!'],
-    ['blanks, commas and semicolons in quotes', '"nightly run, 2026; first"'],
-  ])('may be %s', async (_name, good) => {
-    const { body } = await submit({ key: good }).expect(202);
-    const again = await submit({ key: good }).expect(202);
-    expect(again.body.task_id).toBe(body.task_id);
-  });
-
   it('has a lifetime while it is in use and when it is answered', async () => {
     const upload = await openUpload();
     const during = (await stored()).filter((each) => each.includes('{key-'));
@@ -386,32 +346,6 @@ describe('a key', () => {
     const ttls = await Promise.all(all.map((each) => redis.redis.pttl(each)));
     expect(ttls.filter((ttl) => ttl === -1)).toEqual([]);
     expect(await redis.redis.exists(keys.lease('anonymous', key))).toBe(0);
-  });
-
-  it('is the client’s own', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'millrace-keys-'));
-    const file = join(folder, 'keys.json');
-    const [alice, bob] = [createKey('alice', new Date()), createKey('bob', new Date())];
-    await writeKeyFile(file, { keys: [alice.entry, bob.entry] });
-    const apiKeys = await ApiKeys.open(
-      file,
-      createLogger({ service: 'test', level: 'error', format: 'json' }),
-    );
-    const guarded = await startHarness(redis.url, keys, apiKeys);
-    const send = async (apiKey: string) => {
-      const response = await request(guarded.app)
-        .post(PATH)
-        .set('authorization', `Bearer ${apiKey}`)
-        .set('idempotency-key', key)
-        .send(ROWS)
-        .expect(202);
-      return response.body.task_id as string;
-    };
-    const [ofAlice, ofBob] = [await send(alice.key), await send(bob.key)];
-    expect(ofAlice).not.toBe(ofBob);
-    expect([await send(alice.key), await send(bob.key)]).toEqual([ofAlice, ofBob]);
-    await guarded.stop();
-    await rm(folder, { recursive: true });
   });
 
   it('makes one task of fifty requests at once', async () => {
