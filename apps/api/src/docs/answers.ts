@@ -75,6 +75,24 @@ export function resultOf(prediction: z.ZodType) {
   });
 }
 
+/** @param prediction of one row */
+export function pageOf(prediction: z.ZodType) {
+  return Task.extend({
+    results: z
+      .array(
+        z.union([
+          RowError.pick({ row: true, id: true }).extend({ prediction }),
+          RowError.pick({ row: true, id: true }).extend({
+            error: RowError.pick({ code: true, message: true }),
+          }),
+        ]),
+      )
+      .describe('The finished rows from the cursor on, in input order.'),
+    next: z.string().describe('The cursor to ask with next, as `after`.'),
+    complete: z.boolean().describe('The task has ended and this was its last page.'),
+  });
+}
+
 const ModelVersion = z.object({
   model: z.string().describe('`name@version`.'),
   name: z.string(),

@@ -133,8 +133,8 @@ export function submit(models: ModelSchemas, result: z.ZodType): ZodOpenApiOpera
   };
 }
 
-/** @param result of a finished task */
-export function poll(result: z.ZodType): ZodOpenApiOperationObject {
+/** @param result of a finished task @param page of its rows */
+export function poll(result: z.ZodType, page: z.ZodType): ZodOpenApiOperationObject {
   const lines =
     '{"row":0,"id":"a","prediction":0}\n{"row":1,"error":{"code":"missing_feature","message":"x: is missing"}}\n';
   return {
@@ -149,18 +149,22 @@ export function poll(result: z.ZodType): ZodOpenApiOperationObject {
         outputs: ResultQuery.shape.outputs.describe(
           '`default`: what the model shows by default; `primary`: its primary output alone; `all`: an object with every output.',
         ),
+        after: ResultQuery.shape.after.describe(
+          'Reads the result in pages, while the task runs or after: `0` for the first, then the `next` of the last one. Each row is seen once, in input order. JSON only.',
+        ),
+        limit: ResultQuery.shape.limit.describe('Rows of a page, at most 10,000; 1,000 when left out.'),
       }),
       header: WAIT,
     },
     responses: {
       200: {
-        description: 'The result of a finished task, or the task as it stands.',
+        description: 'The result of a finished task, a page of its rows, or the task as it stands.',
         headers: z.object({
           'Retry-After': RETRY_AFTER.optional(),
           'Preference-Applied': PREFERENCE_APPLIED,
         }),
         content: {
-          [JSON_TYPE]: { schema: z.union([result, Task]) },
+          [JSON_TYPE]: { schema: z.union([result, page, Task]) },
           [NDJSON_TYPE]: { schema: z.string(), example: lines },
           [CSV_TYPE]: { schema: z.string(), example: `${CSV_HEADER}0,a,0,,\r\n` },
         },
@@ -171,6 +175,7 @@ export function poll(result: z.ZodType): ZodOpenApiOperationObject {
         content: { [JSON_TYPE]: { schema: Task } },
       },
       ...problemResponses(
+        'conflicting_parameter',
         'invalid_parameter',
         'not_acceptable',
         'not_found',

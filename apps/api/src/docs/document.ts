@@ -2,7 +2,7 @@
 import { Manifest } from '@millrace/batch/manifest/manifest';
 import type { CatalogModel } from '@millrace/queue/catalog';
 import { createDocument, type oas31 } from 'zod-openapi';
-import { Model, ModelList, RowError, resultOf, Task } from './answers.js';
+import { Model, ModelList, pageOf, RowError, resultOf, Task } from './answers.js';
 import { modelSchemas } from './model-schemas.js';
 import { operations } from './operations.js';
 import { Problem } from './problems.js';
@@ -17,10 +17,12 @@ Every answer carries \`X-Request-Id\`: the request's own or a new one. Refusals 
 export function openApiDocument(models: readonly CatalogModel[]): oas31.OpenAPIObject {
   const schemas = modelSchemas(models);
   const result = resultOf(schemas.prediction);
+  const page = pageOf(schemas.prediction);
   // Schemas that are used more than once are named here, and referenced wherever these very objects are used.
   const named = {
     Task,
     Result: result,
+    Page: page,
     RowError,
     Model,
     ModelList,
@@ -39,7 +41,7 @@ export function openApiDocument(models: readonly CatalogModel[]): oas31.OpenAPIO
       ],
       // Either, as it is for the operator to say whether keys are needed.
       security: [{}, { [KEY]: [] }],
-      paths: operations(schemas, result),
+      paths: operations(schemas, result, page),
       components: {
         securitySchemes: {
           [KEY]: {

@@ -8,11 +8,11 @@ import { problemResponses } from './problems.js';
 
 const JSON_TYPE = 'application/json';
 
-/** @param result of a finished task */
-export function operations(models: ModelSchemas, result: z.ZodType): ZodOpenApiPathsObject {
+/** @param result of a finished task @param page of its rows */
+export function operations(models: ModelSchemas, result: z.ZodType, page: z.ZodType): ZodOpenApiPathsObject {
   return {
     ...twins('/batch-predict', { post: submit(models, result) }),
-    ...twins('/batch-result/{id}', { get: poll(result), delete: erase() }),
+    ...twins('/batch-result/{id}', { get: poll(result, page), delete: erase() }),
     ...twins('/batch-result/{id}/cancel', { post: cancel() }),
     '/v1/models': { get: get('listModels', 'Models', 'The versions that are served', ModelList) },
     '/v1/models/{model}': {

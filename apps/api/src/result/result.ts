@@ -10,6 +10,7 @@ import { waitingFor } from '../models.js';
 import { parseParameters } from '../query.js';
 import { sendJson } from '../send-json.js';
 import { readOwn, unknownTask } from './own-task.js';
+import { type Cursor, parseCursor, resultPage } from './page.js';
 import { type ResultDeps, type ResultFormat, sendResult } from './send-result.js';
 import { preferredWait, waitForEnd } from './wait.js';
 
@@ -18,10 +19,26 @@ export interface ResultRouteDeps extends ResultDeps {
   events: FinishedEvents;
 }
 
+const PAGE_MAX = 10_000;
+
 export const ResultQuery = z.object({
   /** What the model shows by default, one output per row, or objects with every output. */
   outputs: z.enum(['default', 'primary', 'all'], 'must be default, primary or all').default('default'),
+  /** `0`, then the `next` of the last page: the finished rows from there on, while the task runs or after. JSON only. */
+  after: z
+    .string()
+    .refine((text) => parseCursor(text) !== undefined, 'must be 0, or the "next" of an earlier page')
+    .optional(),
+  /** Rows of a page. */
+  limit: z
+    .string()
+    .regex(/^[1-9]\d{0,4}$/, `must be from 1 to ${PAGE_MAX}`)
+    .transform(Number)
+    .pipe(z.number().max(PAGE_MAX, `must be from 1 to ${PAGE_MAX}`))
+    .optional(),
 });
+
+const PAGE_ROWS = 1_000;
 
 const FORMATS: Record<string, ResultFormat> = {
   'application/json': 'json',
@@ -33,8 +50,11 @@ const FORMATS: Record<string, ResultFormat> = {
 
 export function resultRoute(deps: ResultRouteDeps): RequestHandler<{ id: string }> {
   return async (request, response) => {
-    const { outputs } = parseParameters(ResultQuery, request.query, 'query parameter');
-    const format = resultFormat(request);
+    const { outputs, after, limit } = parseParameters(ResultQuery, request.query, 'query parameter');
+    if (limit !== undefined && after === undefined) {
+      throw new BatchError('conflicting_parameter', 'limit is for pages, which begin with after=0');
+    }
+    const format = after === undefined ? resultFormat(request) : 'json';
     response.vary('Accept');
     const { client } = response.locals;
     const { id } = request.params;
@@ -43,6 +63,17 @@ export function resultRoute(deps: ResultRouteDeps): RequestHandler<{ id: string 
     const waitMs = preferredWait(request);
     const task = waitMs === undefined ? found : await waitForEnd(deps, response, found, waitMs);
     if (task === undefined) throw unknownTask();
+    if (after !== undefined) {
+      const page = await resultPage(
+        deps.store,
+        task,
+        parseCursor(after) as Cursor,
+        limit ?? PAGE_ROWS,
+        outputs,
+      );
+      response.type('application/json').send(page);
+      return;
+    }
     if (isTerminal(task.status)) return sendResult(deps, response, task, format, outputs);
     response.status(format === 'json' ? 200 : 202).set('Retry-After', '1');
     sendJson(response, taskView(task, waitingFor(task, await deps.catalog.get(task.model))));

@@ -1,13 +1,12 @@
 /** Streams a finished task to the client, chunk by chunk, as fast as the client reads. */
 import { once } from 'node:events';
-import { BatchError } from '@millrace/batch/errors';
 import { CSV_HEADER, taskErrorLine, toCsvLine } from '@millrace/batch/results/csv-line';
-import { encodeFailedChunk, type Segments } from '@millrace/batch/results/encode-chunk';
 import { type Outputs, type ResultRow, readRows, toLine } from '@millrace/batch/results/read-chunk';
 import { type Task, taskView } from '@millrace/batch/task';
 import { errorFields, type Logger } from '@millrace/process/logger';
 import type { TaskStore } from '@millrace/queue/task-store';
 import type { Response } from 'express';
+import { eachChunk, readChunk, readSegment } from './stored-chunks.js';
 
 export type ResultFormat = 'json' | 'ndjson' | 'csv';
 
@@ -106,11 +105,9 @@ async function* joined(parts: AsyncIterable<Uint8Array | string[]>): Parts {
   }
 }
 
-/** One segment of every chunk that has it, in order; the next one is fetched while this one is sent. */
+/** One segment of every chunk that has it, in order. */
 async function* storedSegment(store: TaskStore, task: Task, name: string): AsyncGenerator<Uint8Array> {
-  const read = async (chunk: number) =>
-    (await store.readSegments(task.id, chunk, [name])) ?? (await haltedChunk(store, task, chunk))?.segments;
-  for await (const segments of eachChunk(task, read)) {
+  for await (const segments of eachChunk(task, (chunk) => readSegment(store, task.id, chunk, name))) {
     const bytes = segments[name];
     if (bytes !== undefined) yield bytes;
   }
@@ -123,45 +120,9 @@ async function* mapRows(
   outputs: Outputs,
   toText: (row: ResultRow) => string,
 ): AsyncGenerator<string[]> {
-  const read = async (
-    chunk: number,
-  ): Promise<{ segments: Segments; firstRow: number; rows: number } | undefined> => {
-    const [segments, span] = await Promise.all([
-      store.readSegments(task.id, chunk),
-      store.readSpan(task.id, chunk),
-    ]);
-    return segments && span ? { segments, ...span } : haltedChunk(store, task, chunk);
-  };
+  const read = (chunk: number) => readChunk(store, task.id, chunk);
   for await (const { segments, firstRow, rows } of eachChunk(task, read)) {
     yield Array.from(readRows(segments, firstRow, rows, outputs), toText);
-  }
-}
-
-const HALTED = {
-  cancelled: 'the task was cancelled before this row was predicted',
-  expired: 'the task expired before this row was predicted',
-};
-
-/** A chunk that was never computed: the same error for each of its rows. Undefined when it is another one. */
-async function haltedChunk(
-  store: TaskStore,
-  task: Task,
-  chunk: number,
-): Promise<{ segments: Segments; firstRow: number; rows: number } | undefined> {
-  const span = await store.readSpan(task.id, chunk);
-  if (span?.state !== 'cancelled' && span?.state !== 'expired') return undefined;
-  const { state, firstRow, rows } = span;
-  return { segments: encodeFailedChunk(firstRow, rows, state, HALTED[state]).segments, firstRow, rows };
-}
-
-async function* eachChunk<T>(task: Task, read: (chunk: number) => Promise<T | undefined>): AsyncGenerator<T> {
-  let next = task.chunks > 0 ? read(0) : undefined;
-  for (let chunk = 0; chunk < task.chunks; chunk++) {
-    const found = await next;
-    if (found === undefined) throw new BatchError('result_expired', 'the results of this task have expired');
-    next = chunk + 1 < task.chunks ? read(chunk + 1) : undefined;
-    next?.catch(() => {});
-    yield found;
   }
 }
 
