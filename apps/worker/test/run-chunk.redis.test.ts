@@ -7,7 +7,7 @@ import type { Keys } from '@millrace/queue/keys';
 import { TaskStore } from '@millrace/queue/task-store';
 import type { Redis } from 'ioredis';
 import { Registry } from 'prom-client';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { InferencePool } from '../dist/inference/pool.js';
 import { WorkerMetrics } from '../dist/metrics.js';
@@ -70,6 +70,13 @@ const run = (change: Partial<ChunkRun> = {}): ChunkRun => ({
   ...change,
 });
 
+/** Threads to which nothing was ever loaded. */
+function withoutModels(): RunChunkDeps {
+  const empty = new InferencePool(1);
+  onTestFinished(() => empty.stop());
+  return { ...deps, pool: empty };
+}
+
 const read = async () => (await store.read(TASK)) ?? { status: 'gone', ledger: {} };
 const lines = async () => String((await store.readSegments(TASK, 0, ['lines']))?.lines);
 
@@ -88,23 +95,40 @@ describe('a run', () => {
     );
   });
 
-  it('of a chunk on which the model throws is to be tried again', async () => {
-    await submitted('[2]\n[99]\n', 2);
-    expect(await runChunk(deps, run())).toEqual({ kind: 'retry', reason: expect.stringContaining('Gather') });
+  it('of a chunk on which the model throws settles the rows at fault, each with the reason', async () => {
+    await submitted('[2]\n[99]\n[4]\n', 3);
+    expect(await runChunk(deps, run())).toEqual({ kind: 'settled' });
+    expect(await read()).toMatchObject({
+      status: 'partially_succeeded',
+      ledger: { succeeded: 2, failed: 1, running: 0 },
+    });
+    expect((await lines()).split('\n')[1]).toMatch(
+      /"code":"inference_failed","message":"the model failed on this row: Gather: indices element out of/,
+    );
+  });
+
+  it('that no row is to blame for is to be tried again', async () => {
+    await submitted('[2]\n[4]\n', 2);
+    const reason = expect.stringContaining('this worker has no model');
+    expect(await runChunk(withoutModels(), run())).toEqual({ kind: 'retry', reason });
     expect(await read()).toMatchObject({ status: 'running', ledger: { running: 2 } });
   });
 
   it('for the last time gives the rows up, with the reason', async () => {
-    await submitted('[2]\n[99]\n', 2);
-    expect(await runChunk(deps, run({ isLastAttempt: true }))).toEqual({ kind: 'settled' });
+    await submitted('[2]\n[4]\n', 2);
+    expect(await runChunk(withoutModels(), run({ isLastAttempt: true }))).toEqual({ kind: 'settled' });
     expect(await read()).toMatchObject({ status: 'failed', ledger: { failed: 2, running: 0 } });
-    expect(await lines()).toMatch(/"code":"inference_failed","message":"the model failed: .*Gather/);
+    expect(await lines()).toMatch(
+      /"code":"inference_failed","message":"the model failed: this worker has no/,
+    );
   });
 
   it('that was handed back leaves the chunk to whoever has it now', async () => {
-    await submitted('[99]\n', 1);
+    await submitted('[2]\n', 1);
     const handedBack = AbortSignal.abort();
-    expect(await runChunk(deps, run({ isLastAttempt: true, handedBack }))).toEqual({ kind: 'settled' });
+    expect(await runChunk(withoutModels(), run({ isLastAttempt: true, handedBack }))).toEqual({
+      kind: 'settled',
+    });
     expect(await read()).toMatchObject({ status: 'running', ledger: { failed: 0 } });
   });
 

@@ -52,6 +52,7 @@ export const FAILED_ROW_CODES = [
   'inference_failed',
   'input_lost',
   'non_finite_output',
+  'timeout',
   'worker_lost',
 ] as const;
 export type RowCode = (typeof INVALID_ROW_CODES)[number] | (typeof FAILED_ROW_CODES)[number];

@@ -1,0 +1,27 @@
+/** Loads a proved version to predict with it: the session, warm, and the reader of its rows. */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { Manifest } from '@millrace/batch/manifest/manifest';
+import { RowReader } from '@millrace/batch/rows/row-reader';
+import type { LoadableModel } from './messages.js';
+import { OnnxSession } from './onnx-session.js';
+import { decodeRows } from './prove.js';
+
+export interface LoadedModel {
+  manifest: Manifest;
+  reader: RowReader;
+  session: OnnxSession;
+}
+
+/** @throws Error when the file is another one by now, or ONNX Runtime refuses it */
+export async function loadModel({ path, digest, manifest, example }: LoadableModel): Promise<LoadedModel> {
+  const found = createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');
+  if (found !== digest) throw new Error('the file is no longer the one that was proved');
+  const session = await OnnxSession.open(path);
+  const reader = new RowReader(manifest);
+  // A model without an example that it takes has none to be warmed up with.
+  await session.predict(manifest, decodeRows([example], reader)).catch(() => {});
+  return { manifest, reader, session };
+}
