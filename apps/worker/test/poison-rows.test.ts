@@ -8,7 +8,7 @@ import {
   HEALTHY,
   POISON_MODEL,
   POISON_SAMPLES,
-  quotient,
+  remainder,
   THROWS,
 } from '../../../test/fixtures/poison-model.js';
 import { useServing } from './serving.js';
@@ -39,11 +39,12 @@ async function open(limits: object = { micro_batch: 256 }): Promise<void> {
   expect(serving.refused()).toEqual([]);
 }
 
-const failure = (row: number) => ({
+const failure = (row: number, reason = 'Mod: Integer modulo by zero') => ({
   row,
   code: 'inference_failed',
-  message: 'the model failed on this row: Div: Integer division by zero',
+  message: `the model failed on this row: ${reason}`,
 });
+const DIVISION = 'Div: Integer division by zero';
 
 describe('rows on which the graph throws', () => {
   beforeEach(() => open());
@@ -60,7 +61,7 @@ describe('rows on which the graph throws', () => {
     for (const row of poison) rows[row] = THROWS;
     const result = await predict(rows.map(String));
     expect(errorsOf({ ...result, segments: { errors: new Uint8Array(0), ...result.segments } })).toEqual(
-      poison.map(failure),
+      poison.map((row) => failure(row)),
     );
     expect(result.counts).toEqual({ succeeded: 16_384 - poison.length, invalid: 0, failed: poison.length });
     const isHealthy = (_line: string, row: number) => !poison.includes(row);
@@ -73,7 +74,7 @@ describe('rows on which the graph throws', () => {
       fc.asyncProperty(sets, async (isPoison) => {
         const rows = healthy(isPoison.length).map((x, row) => (isPoison[row] ? THROWS : x));
         const result = await predict(rows.map(String));
-        expect(predictionsOf(result)).toEqual(rows.map((x) => (x === THROWS ? null : quotient(x))));
+        expect(predictionsOf(result)).toEqual(rows.map((x) => (x === THROWS ? null : remainder(x))));
         expect(result.counts.failed).toBe(isPoison.filter(Boolean).length);
       }),
       { numRuns: 40 },
@@ -90,12 +91,12 @@ describe('rows on which the graph throws', () => {
       [104, 4, 'wrong_type'],
     ]);
     expect(result.counts).toEqual({ succeeded: 2, invalid: 2, failed: 2 });
-    expect(linesOf(result)[0]).toBe(`{"row":100,"id":"a","prediction":${quotient(2)}}`);
+    expect(linesOf(result)[0]).toBe(`{"row":100,"id":"a","prediction":${remainder(2)}}`);
   });
 
   it('come in CSV as well', async () => {
     const result = await predict(['0,a', '5,b', '0,', '7,d'], { format: 'csv', columns: [0, 'id'] });
-    expect(predictionsOf(result)).toEqual([null, quotient(5), null, quotient(7)]);
+    expect(predictionsOf(result)).toEqual([null, remainder(5), null, remainder(7)]);
     expect(errorsOf(result)).toEqual([{ ...failure(0), id: 'a' }, failure(2)]);
   });
 
@@ -108,7 +109,7 @@ describe('rows on which the graph throws', () => {
     const result = await predict(new Array(16_384).fill('0'));
     expect(result.counts).toEqual({ succeeded: 0, invalid: 0, failed: 16_384 });
     const messages = new Set(errorsOf(result).map(({ message }) => message));
-    expect([...messages].every((each) => / on this row and \d+ beside it: Div: /.test(each))).toBe(true);
+    expect([...messages].every((each) => / on this row and \d+ beside it: Mod: /.test(each))).toBe(true);
   });
 
   it('are found among ever so many others, as long as some can be predicted', async () => {
@@ -134,7 +135,7 @@ it('rows that throw are found where the graph takes just so many at once', async
   await serving.open();
   const result = await predict(['1', '0', '2', '3', '0', '4']);
   expect(predictionsOf(result)).toEqual([12, null, 6, 4, null, 3]);
-  expect(errorsOf(result)).toEqual([failure(1), failure(4)]);
+  expect(errorsOf(result)).toEqual([failure(1, DIVISION), failure(4, DIVISION)]);
 });
 
 it('rows that throw are found among rows of many shapes', async () => {
@@ -152,7 +153,7 @@ it('rows that throw are found among rows of many shapes', async () => {
   await serving.open();
   const result = await predict(['[[1,2]]', '[[0,2]]', '[[3]]', '[[4,6]]', '[[0]]', '[[1,1,0]]', '[[6]]']);
   expect(predictionsOf(result)).toEqual([[12, 6], null, [4], [3, 2], null, null, [2]]);
-  expect(errorsOf(result)).toEqual([1, 4, 5].map(failure));
+  expect(errorsOf(result)).toEqual([1, 4, 5].map((row) => failure(row, DIVISION)));
 });
 
 it('a model without fault answers as ever', async () => {

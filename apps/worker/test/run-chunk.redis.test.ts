@@ -13,6 +13,7 @@ import { InferencePool } from '../dist/inference/pool.js';
 import { WorkerMetrics } from '../dist/metrics.js';
 import { ModelRegistry } from '../dist/models/model-registry.js';
 import { type RunChunkDeps, runChunk } from '../dist/run-chunk.js';
+import { Suspects, searchLimits } from '../dist/suspects/suspects.js';
 
 /** `fragile` gives 1.5 × x for x from 0 to 9, and throws for any other. */
 const MODELS = fileURLToPath(new URL('../../../test/fixtures/models', import.meta.url));
@@ -48,7 +49,8 @@ afterAll(async () => {
 beforeEach(() => {
   keys = redis.freshKeys();
   store = new TaskStore(connection, keys);
-  deps = { store, pool, metrics: new WorkerMetrics(new Registry()), log, pins: () => models.pins };
+  const suspects = new Suspects(searchLimits(20_000, 20_000));
+  deps = { store, pool, suspects, metrics: new WorkerMetrics(new Registry()), log, pins: () => models.pins };
 });
 
 async function submitted(lines: string, rows: number, model = 'fragile@1'): Promise<void> {
@@ -65,6 +67,7 @@ const run = (change: Partial<ChunkRun> = {}): ChunkRun => ({
   isLastAttempt: false,
   starts: 1,
   stalls: 0,
+  isSuspect: false,
   waitedMs: 0,
   handedBack: new AbortController().signal,
   ...change,
