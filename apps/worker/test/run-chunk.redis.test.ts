@@ -135,12 +135,33 @@ describe('a run', () => {
     expect(await read()).toMatchObject({ status: 'running', ledger: { failed: 0 } });
   });
 
+  it('of a suspect chunk is made in a process of its own, and comes out the same', async () => {
+    await submitted('[2]\n[99]\n[4]\n', 3);
+    await runChunk(deps, run({ isSuspect: true }));
+    expect(await read()).toMatchObject({ ledger: { succeeded: 2, failed: 1, running: 0 } });
+    const apart = await lines();
+    await store.discard(TASK);
+    await submitted('[2]\n[99]\n[4]\n', 3);
+    await runChunk(deps, run());
+    expect(await lines()).toBe(apart);
+  });
+
+  it('of a suspect chunk waits in the queue while another one has the place, and starts nothing', async () => {
+    await submitted('[2]\n', 1);
+    const giveBack = deps.suspects.reserve();
+    expect(await runChunk(deps, run({ isSuspect: true }))).toEqual({ kind: 'hand_back', afterMs: 1_000 });
+    expect(await read()).toMatchObject({ status: 'pending', ledger: { pending: 1 } });
+    giveBack?.();
+    expect(await runChunk(deps, run({ isSuspect: true }))).toEqual({ kind: 'settled' });
+    expect(deps.suspects.reserve()).toBeDefined();
+  });
+
   it.each([
     [STALLS_MAX, 'succeeded', { succeeded: 1, failed: 0 }],
     [STALLS_MAX + 1, 'failed', { succeeded: 0, failed: 1 }],
   ])('of a chunk over which %i workers were lost ends as %s', async (stalls, status, ledger) => {
     await submitted('[1]\n', 1);
-    await runChunk(deps, run({ stalls }));
+    await runChunk(deps, run({ stalls, isSuspect: true }));
     expect(await read()).toMatchObject({ status, ledger });
     if (status === 'failed') expect(await lines()).toContain('"worker_lost"');
   });
