@@ -33,7 +33,7 @@ beforeAll(async () => {
     WORKER_THREADS: '1',
     LOCK_MS: '1000',
     STOP_GRACE_MS: '500',
-    CHUNK_TIMEOUT_MS: '1500',
+    CHUNK_TIMEOUT_MS: '3000',
   });
   await keepWorker().ready;
 });
@@ -60,33 +60,39 @@ const currentWorker = () => platform.liveWorkers[0] as PlatformProcess;
 
 /** The processes that a worker has started for suspect chunks. */
 function suspectProcesses(pid: number): number[] {
+  const children = procFile(pid, `task/${pid}/children`).trim();
+  return children
+    .split(' ')
+    .map(Number)
+    .filter((each) => procFile(each, 'cmdline').includes('suspect-child'));
+}
+
+/** Of a file under /proc, empty when the process has gone. */
+function procFile(pid: number, name: string): string {
   try {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
-    return children
-      .split(' ')
-      .filter(
-        (each) => each !== '' && readFileSync(`/proc/${each}/cmdline`, 'utf8').includes('suspect-child'),
-      )
-      .map(Number);
+    return readFileSync(`/proc/${pid}/${name}`, 'utf8');
   } catch {
-    return [];
+    return '';
   }
 }
 
 function isAlive(pid: number): boolean {
-  try {
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
-  }
+  return /^State:\s+[^Z]/m.test(procFile(pid, 'status'));
 }
 
-/** Resolves with the process in which a suspect chunk is tried, and its worker, once there is one. */
+/** Whether it has computed for longer than it takes to start. */
+function isBusy(pid: number): boolean {
+  const [, stat = ''] = procFile(pid, 'stat').split(') ');
+  const userTicks = Number(stat.split(' ')[11]);
+  return userTicks > 80;
+}
+
+/** Resolves with the process in which a suspect chunk is tried, and its worker, once it is in the middle of it. */
 async function suspectRun(): Promise<{ worker: PlatformProcess; pid: number }> {
   for (;;) {
     for (const worker of platform.liveWorkers) {
       const [pid] = suspectProcesses(worker.child.pid as number);
-      if (pid !== undefined) return { worker, pid };
+      if (pid !== undefined && isBusy(pid)) return { worker, pid };
     }
     await new Promise(setImmediate);
   }
