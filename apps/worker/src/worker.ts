@@ -19,7 +19,7 @@ import { ModelRegistry } from './models/model-registry.js';
 import { runChunk } from './run-chunk.js';
 import { SUSPECTS_AT_ONCE, Suspects, searchLimits } from './suspects/suspects.js';
 
-/** Chunks held per thread: one that computes and one that waits, so that a thread never waits for the next. */
+/** Chunks held per thread: one that computes and one that waits, so that a thread never waits for the next. A suspect has a place besides. */
 const CHUNKS_PER_THREAD = 2;
 
 /** @throws Error when it cannot serve */
