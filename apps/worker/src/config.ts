@@ -15,6 +15,8 @@ export const WorkerSettings = z.object({
   MODELS_POLL_MS: integer(100, 3_600_000, 2_000),
   /** How long the proof of one version may take. */
   MODEL_PROVE_MS: integer(1_000, 3_600_000, 120_000),
+  /** How long one run of a chunk may take in its thread, and a row of a suspect chunk in its process. */
+  CHUNK_TIMEOUT_MS: integer(100, 86_400_000, 300_000),
   /** How long a session that no chunk asks for is kept, in seconds. */
   MODEL_IDLE_SECONDS: integer(1, 365 * 86_400, 3_600),
   /** Inference threads; each runs one chunk at a time on one core. */

@@ -48,7 +48,7 @@ export class WorkerMetrics {
     this.steps.observe({ step }, seconds);
   }
 
-  ended(outcome: 'committed' | 'repeated' | 'gone' | 'handed_back' | 'retried'): void {
+  ended(outcome: 'committed' | 'repeated' | 'gone' | 'handed_back' | 'timed_out' | 'retried'): void {
     this.chunks.inc({ outcome });
   }
 

@@ -6,13 +6,16 @@ import type { ChunkPlace, StartedChunk } from '@millrace/queue/begun';
 import { STALLS_MAX } from '@millrace/queue/chunk-job';
 import type { ChunkRun, RunOutcome } from '@millrace/queue/consumer';
 import type { TaskStore } from '@millrace/queue/task-store';
-import type { PredictReply } from './inference/messages.js';
+import { TimeLimitError } from './inference/inference-thread.js';
+import type { PredictRequest } from './inference/messages.js';
 import type { InferencePool } from './inference/pool.js';
 import type { Step, WorkerMetrics } from './metrics.js';
+import type { Suspects } from './suspects/suspects.js';
 
 export interface RunChunkDeps {
   store: TaskStore;
   pool: InferencePool;
+  suspects: Suspects;
   metrics: WorkerMetrics;
   log: Logger;
   /** The pins of the versions that this worker can predict with. */
@@ -23,20 +26,35 @@ const SETTLED: RunOutcome = { kind: 'settled' };
 /** Until a chunk that cannot be run or stored now is offered again; doubled with every start, up to the limit. */
 const HAND_BACK_MS = 500;
 const HAND_BACK_MAX_MS = 30_000;
+/** Until a suspect chunk for which there was no place is offered again. */
+const SUSPECT_WAIT_MS = 1_000;
 
 export async function runChunk(deps: RunChunkDeps, run: ChunkRun): Promise<RunOutcome> {
   if (run.starts <= 1) deps.metrics.waited(run.waitedMs / 1000);
   try {
-    return await attempt(deps, run);
+    return run.isSuspect ? await attemptApart(deps, run) : await attempt(deps, run, predictInThread);
   } catch (error) {
     // Redis cannot take the chunk's result now, or answers what nobody expected. It costs the chunk no attempt.
     const ids = { task_id: run.task, chunk: run.chunk };
     deps.log.error('a chunk could not be stored', { ...ids, ...errorFields(error) });
-    return handBack(deps, run);
+    return handBackLater(deps, run);
   }
 }
 
-async function attempt(deps: RunChunkDeps, run: ChunkRun): Promise<RunOutcome> {
+/** Runs a suspect chunk while no other one runs: those that wait do so in the queue, where they hold nothing up. */
+async function attemptApart(deps: RunChunkDeps, run: ChunkRun): Promise<RunOutcome> {
+  const giveBack = deps.suspects.reserve();
+  if (giveBack === undefined) return handBack(deps, SUSPECT_WAIT_MS);
+  try {
+    return await attempt(deps, run, predictApart);
+  } finally {
+    giveBack();
+  }
+}
+
+type Predict = (deps: RunChunkDeps, run: ChunkRun, request: PredictRequest) => Promise<ChunkResult>;
+
+async function attempt(deps: RunChunkDeps, run: ChunkRun, how: Predict): Promise<RunOutcome> {
   const begun = await timed(deps, 'begin', () => deps.store.begin(run.task, run.chunk, deps.pins()));
   switch (begun.kind) {
     case 'done':
@@ -45,7 +63,7 @@ async function attempt(deps: RunChunkDeps, run: ChunkRun): Promise<RunOutcome> {
     case 'unserved':
       // Another worker may have it, or this one after its next start.
       deps.log.debug('a chunk was handed back', { ...idsOf(run, begun.chunk), model: begun.chunk.model });
-      return handBack(deps, run);
+      return handBackLater(deps, run);
     case 'lost':
       return fail(deps, run, begun.chunk, 'input_lost', 'the bytes of this row are no longer stored');
     case 'started':
@@ -53,22 +71,53 @@ async function attempt(deps: RunChunkDeps, run: ChunkRun): Promise<RunOutcome> {
         const reason = `${run.stalls} workers were lost over the chunk of this row`;
         return fail(deps, run, begun.chunk, 'worker_lost', reason);
       }
-      return predict(deps, run, begun.chunk);
+      return predict(deps, run, begun.chunk, how);
   }
 }
 
-async function predict(deps: RunChunkDeps, run: ChunkRun, chunk: StartedChunk): Promise<RunOutcome> {
+async function predict(
+  deps: RunChunkDeps,
+  run: ChunkRun,
+  chunk: StartedChunk,
+  how: Predict,
+): Promise<RunOutcome> {
   const { pin, format, columns, firstRow, rows } = chunk;
   const bytes = Uint8Array.from(chunk.bytes);
-  let reply: PredictReply;
+  let result: ChunkResult;
   try {
-    reply = await deps.pool.predict({ pin, source: { format, columns, firstRow, rows, bytes } });
-    for (const [step, seconds] of Object.entries(reply.seconds)) deps.metrics.step(step as Step, seconds);
+    result = await how(deps, run, { pin, source: { format, columns, firstRow, rows, bytes } });
   } catch (error) {
-    // The threads of a stopping worker end under the runs that it has handed back.
-    return run.handedBack.aborted ? SETTLED : retry(deps, run, chunk, error);
+    // The threads and processes of a stopping worker end under the runs that it has handed back.
+    if (run.handedBack.aborted) return SETTLED;
+    return error instanceof TimeLimitError ? suspect(deps, run, chunk) : retry(deps, run, chunk, error);
   }
-  return commit(deps, run, chunk, reply.result);
+  return commit(deps, run, chunk, result);
+}
+
+async function predictInThread(
+  deps: RunChunkDeps,
+  _run: ChunkRun,
+  request: PredictRequest,
+): Promise<ChunkResult> {
+  const { result, seconds } = await deps.pool.predict(request);
+  for (const [step, each] of Object.entries(seconds)) deps.metrics.step(step as Step, each);
+  return result;
+}
+
+async function predictApart(
+  deps: RunChunkDeps,
+  run: ChunkRun,
+  { pin, source }: PredictRequest,
+): Promise<ChunkResult> {
+  const ids = { task_id: run.task, chunk: run.chunk, rows: source.rows, lost_workers: run.stalls };
+  deps.log.warn('a suspect chunk is run in a process of its own', ids);
+  return deps.suspects.predict(deps.pool.model(pin), source, run.handedBack);
+}
+
+function suspect(deps: RunChunkDeps, run: ChunkRun, chunk: StartedChunk): RunOutcome {
+  deps.log.warn('a chunk exceeded its time limit', { ...idsOf(run, chunk), model: chunk.model });
+  deps.metrics.ended('timed_out');
+  return { kind: 'suspect' };
 }
 
 function retry(
@@ -89,9 +138,13 @@ function retry(
   return { kind: 'retry', reason };
 }
 
-function handBack({ metrics }: RunChunkDeps, { starts }: ChunkRun): RunOutcome {
+function handBackLater(deps: RunChunkDeps, { starts }: ChunkRun): RunOutcome {
+  return handBack(deps, Math.min(HAND_BACK_MS * 2 ** Math.min(starts, 16), HAND_BACK_MAX_MS));
+}
+
+function handBack({ metrics }: RunChunkDeps, afterMs: number): RunOutcome {
   metrics.ended('handed_back');
-  return { kind: 'hand_back', afterMs: Math.min(HAND_BACK_MS * 2 ** Math.min(starts, 16), HAND_BACK_MAX_MS) };
+  return { kind: 'hand_back', afterMs };
 }
 
 /** Commits the same error for every row of a chunk that cannot be predicted. */

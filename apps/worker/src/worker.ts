@@ -18,8 +18,9 @@ import { ModelFollower } from './models/model-follower.js';
 import { ModelRegistry } from './models/model-registry.js';
 import { ProvedCopies } from './models/proved-copies.js';
 import { runChunk } from './run-chunk.js';
+import { SUSPECTS_AT_ONCE, Suspects, searchLimits } from './suspects/suspects.js';
 
-/** Chunks held per thread: one that computes and one that waits, so that a thread never waits for the next. */
+/** Chunks held per thread: one that computes and one that waits, so that a thread never waits for the next. A suspect has a place besides. */
 const CHUNKS_PER_THREAD = 2;
 
 /** @throws Error when it cannot serve */
@@ -34,8 +35,13 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
   const problems = await serverProblems(redis);
   if (problems.length > 0) throw new Error(problems.join('; '));
 
-  const pool = new InferencePool(settings.WORKER_THREADS);
+  const pool = new InferencePool(
+    settings.WORKER_THREADS,
+    { chunkMs: settings.CHUNK_TIMEOUT_MS, loadMs: settings.MODEL_PROVE_MS },
+    (stuck) => endWhenMostAreStuck(stuck, settings.WORKER_THREADS, log),
+  );
   const copies = await ProvedCopies.open();
+  const suspects = new Suspects(searchLimits(settings.CHUNK_TIMEOUT_MS, settings.MODEL_PROVE_MS));
   const models = new ModelRegistry({
     directory: settings.MODELS_DIR,
     poolName: settings.POOL,
@@ -51,12 +57,12 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
   const metrics = new WorkerMetrics(registry);
   const lifetimes = { ...DEFAULT_LIFETIMES, resultsMs: settings.RESULT_TTL_SECONDS * 1000 };
   const store = new TaskStore(redis, keys, lifetimes);
-  const deps = { store, pool, metrics, log, pins: () => models.pins };
+  const deps = { store, pool, suspects, metrics, log, pins: () => models.pins };
   const consumer = new Consumer({
     redis,
     keys,
     pool: settings.POOL,
-    concurrency: settings.WORKER_THREADS * CHUNKS_PER_THREAD,
+    concurrency: settings.WORKER_THREADS * CHUNKS_PER_THREAD + SUSPECTS_AT_ONCE,
     lockMs: settings.LOCK_MS,
     run: (run) => runChunk(deps, run),
     release: (run) => store.release(run.task, run.chunk),
@@ -97,10 +103,23 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
       deadlineMs: settings.STOP_GRACE_MS + 3_000,
       run: () => consumer.stop(settings.STOP_GRACE_MS),
     },
+    { name: 'suspects', deadlineMs: 3_000, run: () => suspects.stop() },
     { name: 'threads', deadlineMs: 2_000, run: () => pool.stop() },
     { name: 'copies', deadlineMs: 1_000, run: () => copies.close() },
     { name: 'server', deadlineMs: 1_000, run: () => stopServer(server) },
     { name: 'redis', deadlineMs: 1_000, run: async () => void (await redis.quit()) },
   ];
   return { port, phases };
+}
+
+/**
+ * A stuck thread keeps a core busy and its sessions in memory, and nothing but the end of the process ends it. With as many
+ * of them as there are to be threads, the worker is at half its speed and at twice its memory: one more, and it ends
+ * itself like on a signal, to be started again by whoever keeps it running.
+ */
+function endWhenMostAreStuck(stuck: number, threads: number, log: Logger): void {
+  log.warn('an inference thread is stuck and was replaced', { stuck, threads });
+  if (stuck <= threads) return;
+  log.error('too many inference threads are stuck: the worker ends, to be started again', { stuck, threads });
+  process.kill(process.pid, 'SIGTERM');
 }

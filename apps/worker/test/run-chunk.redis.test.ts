@@ -7,13 +7,14 @@ import type { Keys } from '@millrace/queue/keys';
 import { TaskStore } from '@millrace/queue/task-store';
 import type { Redis } from 'ioredis';
 import { Registry } from 'prom-client';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { InferencePool } from '../dist/inference/pool.js';
 import { WorkerMetrics } from '../dist/metrics.js';
 import { ModelRegistry } from '../dist/models/model-registry.js';
 import { ProvedCopies } from '../dist/models/proved-copies.js';
 import { type RunChunkDeps, runChunk } from '../dist/run-chunk.js';
+import { Suspects, searchLimits } from '../dist/suspects/suspects.js';
 
 /** `fragile` gives 1.5 × x for x from 0 to 9, and throws for any other. */
 const MODELS = fileURLToPath(new URL('../../../test/fixtures/models', import.meta.url));
@@ -53,7 +54,8 @@ afterAll(async () => {
 beforeEach(() => {
   keys = redis.freshKeys();
   store = new TaskStore(connection, keys);
-  deps = { store, pool, metrics: new WorkerMetrics(new Registry()), log, pins: () => models.pins };
+  const suspects = new Suspects(searchLimits(20_000, 20_000));
+  deps = { store, pool, suspects, metrics: new WorkerMetrics(new Registry()), log, pins: () => models.pins };
 });
 
 async function submitted(lines: string, rows: number, model = 'fragile@1'): Promise<void> {
@@ -78,10 +80,18 @@ const run = (change: Partial<ChunkRun> = {}): ChunkRun => ({
   isLastAttempt: false,
   starts: 1,
   stalls: 0,
+  isSuspect: false,
   waitedMs: 0,
   handedBack: new AbortController().signal,
   ...change,
 });
+
+/** Threads to which nothing was ever loaded. */
+function withoutModels(): RunChunkDeps {
+  const empty = new InferencePool(1);
+  onTestFinished(() => empty.stop());
+  return { ...deps, pool: empty };
+}
 
 const read = async () => (await store.read(TASK)) ?? { status: 'gone', ledger: {} };
 const lines = async () => String((await store.readSegments(TASK, 0, ['lines']))?.lines);
@@ -101,24 +111,62 @@ describe('a run', () => {
     );
   });
 
-  it('of a chunk on which the model throws is to be tried again', async () => {
-    await submitted('[2]\n[99]\n', 2);
-    expect(await runChunk(deps, run())).toEqual({ kind: 'retry', reason: expect.stringContaining('Gather') });
+  it('of a chunk on which the model throws settles the rows at fault, each with the reason', async () => {
+    await submitted('[2]\n[99]\n[4]\n', 3);
+    expect(await runChunk(deps, run())).toEqual({ kind: 'settled' });
+    expect(await read()).toMatchObject({
+      status: 'partially_succeeded',
+      ledger: { succeeded: 2, failed: 1, running: 0 },
+    });
+    expect((await lines()).split('\n')[1]).toMatch(
+      /"code":"inference_failed","message":"the model failed on this row: Gather: indices element out of/,
+    );
+  });
+
+  it('that no row is to blame for is to be tried again', async () => {
+    await submitted('[2]\n[4]\n', 2);
+    const reason = expect.stringContaining('this worker has no model');
+    expect(await runChunk(withoutModels(), run())).toEqual({ kind: 'retry', reason });
     expect(await read()).toMatchObject({ status: 'running', ledger: { running: 2 } });
   });
 
   it('for the last time gives the rows up, with the reason', async () => {
-    await submitted('[2]\n[99]\n', 2);
-    expect(await runChunk(deps, run({ isLastAttempt: true }))).toEqual({ kind: 'settled' });
+    await submitted('[2]\n[4]\n', 2);
+    expect(await runChunk(withoutModels(), run({ isLastAttempt: true }))).toEqual({ kind: 'settled' });
     expect(await read()).toMatchObject({ status: 'failed', ledger: { failed: 2, running: 0 } });
-    expect(await lines()).toMatch(/"code":"inference_failed","message":"the model failed: .*Gather/);
+    expect(await lines()).toMatch(
+      /"code":"inference_failed","message":"the model failed: this worker has no/,
+    );
   });
 
   it('that was handed back leaves the chunk to whoever has it now', async () => {
-    await submitted('[99]\n', 1);
+    await submitted('[2]\n', 1);
     const handedBack = AbortSignal.abort();
-    expect(await runChunk(deps, run({ isLastAttempt: true, handedBack }))).toEqual({ kind: 'settled' });
+    expect(await runChunk(withoutModels(), run({ isLastAttempt: true, handedBack }))).toEqual({
+      kind: 'settled',
+    });
     expect(await read()).toMatchObject({ status: 'running', ledger: { failed: 0 } });
+  });
+
+  it('of a suspect chunk is made in a process of its own, and comes out the same', async () => {
+    await submitted('[2]\n[99]\n[4]\n', 3);
+    await runChunk(deps, run({ isSuspect: true }));
+    expect(await read()).toMatchObject({ ledger: { succeeded: 2, failed: 1, running: 0 } });
+    const apart = await lines();
+    await store.discard(TASK);
+    await submitted('[2]\n[99]\n[4]\n', 3);
+    await runChunk(deps, run());
+    expect(await lines()).toBe(apart);
+  });
+
+  it('of a suspect chunk waits in the queue while another one has the place, and starts nothing', async () => {
+    await submitted('[2]\n', 1);
+    const giveBack = deps.suspects.reserve();
+    expect(await runChunk(deps, run({ isSuspect: true }))).toEqual({ kind: 'hand_back', afterMs: 1_000 });
+    expect(await read()).toMatchObject({ status: 'pending', ledger: { pending: 1 } });
+    giveBack?.();
+    expect(await runChunk(deps, run({ isSuspect: true }))).toEqual({ kind: 'settled' });
+    expect(deps.suspects.reserve()).toBeDefined();
   });
 
   it.each([
@@ -126,7 +174,7 @@ describe('a run', () => {
     [STALLS_MAX + 1, 'failed', { succeeded: 0, failed: 1 }],
   ])('of a chunk over which %i workers were lost ends as %s', async (stalls, status, ledger) => {
     await submitted('[1]\n', 1);
-    await runChunk(deps, run({ stalls }));
+    await runChunk(deps, run({ stalls, isSuspect: true }));
     expect(await read()).toMatchObject({ status, ledger });
     if (status === 'failed') expect(await lines()).toContain('"worker_lost"');
   });

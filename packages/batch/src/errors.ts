@@ -59,6 +59,7 @@ export const FAILED_ROW_CODES = [
   'inference_failed',
   'input_lost',
   'non_finite_output',
+  'timeout',
   'worker_lost',
 ] as const;
 export type RowCode =

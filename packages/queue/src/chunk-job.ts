@@ -3,12 +3,19 @@ import type { JobsOptions } from 'bullmq';
 import { z } from 'zod';
 
 /** Ids only; the bytes are in the task store. */
-export const ChunkJob = z.strictObject({ task: z.string(), chunk: z.int().min(0) });
+export const ChunkJob = z.strictObject({
+  task: z.string(),
+  chunk: z.int().min(0),
+  /** A run of it has exceeded its time limit: it is run apart from others from now on. */
+  suspect: z.literal(true).optional(),
+});
 export type ChunkJob = z.infer<typeof ChunkJob>;
 
 /** Runs that end in an error before the chunk's rows are given up. */
 export const ATTEMPTS = 3;
-/** Workers that may die over a chunk before it is suspected of killing them. High: operators kill workers, too. */
+/** Workers that were lost over a chunk before it is suspected of killing them. Operators kill workers, too: it is only run apart from others then. */
+export const STALLS_SUSPECT = 2;
+/** Workers that were lost over a chunk before its rows are given up: even apart it takes its worker with it. */
 export const STALLS_MAX = 10;
 
 const PRIORITY_MAX = 2_097_151;
@@ -30,6 +37,6 @@ export function chunkJobOptions(job: ChunkJob): JobsOptions {
 }
 
 /** The same for the same chunk, so that it is in the queue once. */
-export function chunkJobId({ task, chunk }: ChunkJob): string {
+export function chunkJobId({ task, chunk }: Pick<ChunkJob, 'task' | 'chunk'>): string {
   return `${task}.${chunk}`;
 }

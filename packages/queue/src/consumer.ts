@@ -1,17 +1,19 @@
 /** The consumer is responsible for one worker process's share of the queue: it takes chunks, and gives back what it cannot finish. */
 import { DelayedError, type Job, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { ATTEMPTS, ChunkJob } from './chunk-job.js';
+import { ATTEMPTS, ChunkJob, STALLS_SUSPECT } from './chunk-job.js';
 import type { Keys } from './keys.js';
 
 /** One run of a chunk. */
-export interface ChunkRun extends ChunkJob {
+export interface ChunkRun extends Pick<ChunkJob, 'task' | 'chunk'> {
   /** No further attempt follows when this one ends in an error. */
   isLastAttempt: boolean;
   /** Runs of this chunk so far, this one among them, however they ended. */
   starts: number;
   /** Workers that were lost while they ran this chunk. */
   stalls: number;
+  /** It may end the process that runs it, or take for ever: to be run apart from others. */
+  isSuspect: boolean;
   /** Since the job was added. */
   waitedMs: number;
   /** Aborted when a stopping worker has handed its runs back: what becomes of this one is no longer its business. */
@@ -23,6 +25,8 @@ export type RunOutcome =
   | { kind: 'settled' }
   /** Offered again after a while; costs the chunk no attempt. */
   | { kind: 'hand_back'; afterMs: number }
+  /** Offered again at once, as a suspect; costs the chunk no attempt. */
+  | { kind: 'suspect' }
   /** Tried again after the job's backoff; never said of a last attempt. */
   | { kind: 'retry'; reason: string };
 
@@ -95,11 +99,14 @@ export class Consumer {
   }
 
   private async process(job: Job<ChunkJob, void, 'chunk'>, token: string | undefined): Promise<void> {
+    const { task, chunk, suspect } = ChunkJob.parse(job.data);
     const run: ChunkRun = {
-      ...ChunkJob.parse(job.data),
+      task,
+      chunk,
       isLastAttempt: job.attemptsMade + 1 >= ATTEMPTS,
       starts: job.attemptsStarted,
       stalls: job.stalledCounter,
+      isSuspect: suspect === true || job.stalledCounter >= STALLS_SUSPECT,
       waitedMs: Date.now() - job.timestamp,
       handedBack: this.grace.signal,
     };
@@ -107,16 +114,29 @@ export class Consumer {
     switch (outcome.kind) {
       case 'settled':
         return;
+      case 'suspect':
+        // Without the mark it exceeds its time limit once more, which is found out again.
+        await job.updateData({ task, chunk, suspect: true }).catch(this.options.onError);
+        return this.handBack(run, job, token, 0);
       case 'hand_back':
-        // A ledger that says "running" a little longer harms nobody; an error here would cost the chunk an attempt.
-        await this.options.release(run).catch(this.options.onError);
-        // Delayed, if only until now: a job that is put back among the waiting wakes no idle worker.
-        await job.moveToDelayed(Date.now() + outcome.afterMs, token);
-        throw new DelayedError();
+        return this.handBack(run, job, token, outcome.afterMs);
       case 'retry':
         await this.options.release(run).catch(this.options.onError);
         throw new Error(outcome.reason);
     }
+  }
+
+  private async handBack(
+    run: ChunkRun,
+    job: Job<ChunkJob, void, 'chunk'>,
+    token: string | undefined,
+    afterMs: number,
+  ): Promise<never> {
+    // A ledger that says "running" a little longer harms nobody; an error here would cost the chunk an attempt.
+    await this.options.release(run).catch(this.options.onError);
+    // Delayed, if only until now: a job that is put back among the waiting wakes no idle worker.
+    await job.moveToDelayed(Date.now() + afterMs, token);
+    throw new DelayedError();
   }
 
   /** How the run ends, or that it is handed back, whichever comes first. Nothing outlives the run. */

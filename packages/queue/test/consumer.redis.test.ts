@@ -119,6 +119,29 @@ it('offers a chunk that was handed back again, without counting an attempt', asy
   expect(seen.map((run) => run.isLastAttempt)).toEqual(Array(handBacks + 1).fill(false));
 });
 
+it('offers a chunk that exceeded its time limit again as a suspect, at once and without counting an attempt', async () => {
+  await producer.add('default', { task: 'task', chunk: 0 });
+  let runs = 0;
+  const { consumer, seen, released } = consume(async () => (++runs === 1 ? { kind: 'suspect' } : SETTLED));
+  consumer.start();
+  await untilEmpty();
+  const chunk = { task: 'task', chunk: 0, isLastAttempt: false, stalls: 0 };
+  expect(seen).toMatchObject([
+    { ...chunk, isSuspect: false, starts: 1 },
+    { ...chunk, isSuspect: true, starts: 2 },
+  ]);
+  expect(released.length).toBe(1);
+});
+
+it('keeps a suspect chunk one when it is handed back', async () => {
+  await producer.add('default', { task: 'task', chunk: 0 });
+  const outcomes: RunOutcome[] = [{ kind: 'suspect' }, { kind: 'hand_back', afterMs: 1 }, SETTLED];
+  const { consumer, seen } = consume(async () => outcomes.shift() ?? SETTLED);
+  consumer.start();
+  await untilEmpty();
+  expect(seen.map(({ isSuspect }) => isSuspect)).toEqual([false, true, true]);
+});
+
 it('lets a run finish when it is stopped', async () => {
   await producer.add('default', { task: 'task', chunk: 0 });
   let finish = (_: RunOutcome) => {};

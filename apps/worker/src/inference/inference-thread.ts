@@ -1,59 +1,127 @@
 /** The main thread's side of one inference thread. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { forgetStuck, leaveStuck } from './leave-stuck.js';
 import type { LoadableModel, PredictReply, PredictRequest, ThreadReply, ThreadRequest } from './messages.js';
+
+/** The thread gave no answer in time and is stuck: nothing but the end of the process ends it for certain. */
+export class TimeLimitError extends Error {
+  constructor(limitMs: number) {
+    super(`no answer within ${limitMs / 1000} s`);
+  }
+}
+
+export interface ThreadEvents {
+  /** It gave no answer in time. It is left to itself, and ends once it comes back. */
+  stuck(thread: InferenceThread): void;
+  /** Once, by itself or not. */
+  ended(thread: InferenceThread): void;
+}
 
 export class InferenceThread {
   /** When each model that it has loaded was last used, by pin. */
   readonly lastUsed = new Map<string, number>();
   private readonly worker = new Worker(new URL('./thread.js', import.meta.url));
   private answer: { resolve(reply: ThreadReply): void; reject(error: Error): void } | undefined;
-  private ended: Error | undefined;
+  /** Resolves when the request under way has been answered, in time or not; none is under way when it is undefined. */
+  private answered: Promise<void> | undefined;
+  private isStuck = false;
+  private failure: Error | undefined;
 
-  /** @param onEnd called once when the thread has ended, by itself or not */
-  constructor(onEnd: (thread: InferenceThread) => void) {
+  constructor(private readonly events: ThreadEvents) {
     this.worker.on('message', (reply: ThreadReply) => this.answer?.resolve(reply));
     this.worker.on('error', (error) => {
-      this.ended ??= error as Error;
+      this.failure ??= error as Error;
     });
     this.worker.on('exit', () => {
-      this.ended ??= new Error('the inference thread ended');
-      this.answer?.reject(this.ended);
-      onEnd(this);
+      this.failure ??= new Error('the inference thread ended');
+      this.answer?.reject(this.failure);
+      forgetStuck(this);
+      events.ended(this);
     });
   }
 
-  /** @throws Error when ONNX Runtime refuses the file now */
-  async load(model: LoadableModel): Promise<void> {
-    await this.ask({ kind: 'load', model }, []);
+  /**
+   * @throws Error when ONNX Runtime refuses the file now, or it takes too long
+   */
+  async load(model: LoadableModel, limitMs: number): Promise<void> {
+    try {
+      await this.ask({ kind: 'load', model }, [], limitMs);
+    } catch (error) {
+      // Which is no fault of the chunk that the version is loaded for.
+      throw error instanceof TimeLimitError ? new Error(`the model did not load: ${error.message}`) : error;
+    }
     this.lastUsed.set(model.pin, Date.now());
   }
 
-  /** Moves the chunk's bytes to the thread; they are gone from this one afterwards. The model must be loaded. */
-  async predict(request: PredictRequest): Promise<PredictReply> {
-    const reply = await this.ask({ kind: 'predict', request }, [request.source.bytes.buffer as ArrayBuffer]);
+  /**
+   * Moves the chunk's bytes to the thread; they are gone from this one afterwards. The model must be loaded.
+   * @throws TimeLimitError
+   */
+  async predict(request: PredictRequest, limitMs: number): Promise<PredictReply> {
+    const { buffer } = request.source.bytes;
+    const reply = await this.ask({ kind: 'predict', request }, [buffer as ArrayBuffer], limitMs);
     this.lastUsed.set(request.pin, Date.now());
     return reply as PredictReply;
   }
 
-  async stop(): Promise<void> {
-    if (this.ended !== undefined) return;
+  /**
+   * Ends the thread, but for one that does not come back from its request within `waitMs`: ONNX Runtime cannot be
+   * interrupted, and Node aborts the whole process when the run of a thread that is being terminated returns. Such a
+   * thread is left to itself, and the process does not wait for it when it exits.
+   */
+  async stop(waitMs: number): Promise<void> {
+    if (this.answered !== undefined && !(await within(this.answered, waitMs))) {
+      leaveStuck(this);
+      return;
+    }
+    if (this.failure !== undefined) return;
     const exited = once(this.worker, 'exit');
     await this.worker.terminate();
     await exited;
   }
 
-  private async ask(request: ThreadRequest, transferList: ArrayBuffer[]): Promise<PredictReply | undefined> {
-    if (this.ended !== undefined) throw this.ended;
-    try {
-      const reply = await new Promise<ThreadReply>((resolve, reject) => {
-        this.answer = { resolve, reject };
-        this.worker.postMessage(request, transferList);
-      });
-      if (!reply.ok) throw new Error(reply.message);
-      return reply.value;
-    } finally {
-      this.answer = undefined;
+  private async ask(
+    request: ThreadRequest,
+    transferList: ArrayBuffer[],
+    limitMs: number,
+  ): Promise<PredictReply | undefined> {
+    if (this.failure !== undefined) throw this.failure;
+    const reply = new Promise<ThreadReply>((resolve, reject) => {
+      this.answer = { resolve, reject };
+      this.worker.postMessage(request, transferList);
+    });
+    this.answered = reply.then(
+      () => this.onAnswer(),
+      () => this.onAnswer(),
+    );
+    if (!(await within(this.answered, limitMs))) {
+      this.isStuck = true;
+      leaveStuck(this);
+      this.events.stuck(this);
+      throw new TimeLimitError(limitMs);
     }
+    const answer = await reply;
+    if (!answer.ok) throw new Error(answer.message);
+    return answer.value;
+  }
+
+  private onAnswer(): void {
+    this.answer = undefined;
+    this.answered = undefined;
+    if (this.isStuck) void this.stop(0);
+  }
+}
+
+/** Whether it resolves in time. */
+async function within(promise: Promise<void>, limitMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(resolve, limitMs, false);
+  });
+  try {
+    return await Promise.race([promise.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -16,7 +16,7 @@ export interface Take {
 }
 
 /** Rows that can share a tensor: those of which every input has the same shape. Each group is ascending. */
-export function sameShapes(inputs: readonly InputRows[], rows: number): Uint32Array[] {
+function sameShapes(inputs: readonly InputRows[], rows: number): Uint32Array[] {
   const all = Uint32Array.from({ length: rows }, (_, row) => row);
   const ragged = inputs.filter((input) => input.kind === 'ragged');
   if (ragged.length === 0) return [all];
@@ -28,6 +28,22 @@ export function sameShapes(inputs: readonly InputRows[], rows: number): Uint32Ar
     else group.push(row);
   }
   return [...groups.values()].map((group) => Uint32Array.from(group));
+}
+
+/** The rows in micro-batches: of one shape each, and of at most `size` rows. */
+export function microBatches(inputs: readonly InputRows[], rows: number, size: number): Uint32Array[] {
+  const batches: Uint32Array[] = [];
+  for (const group of sameShapes(inputs, rows)) {
+    for (let start = 0; start < group.length; start += size)
+      batches.push(group.subarray(start, start + size));
+  }
+  return batches;
+}
+
+/** A batch of more than one row as two of half as many. */
+export function halves(batch: Uint32Array): [Uint32Array, Uint32Array] {
+  const middle = batch.length >>> 1;
+  return [batch.subarray(0, middle), batch.subarray(middle)];
 }
 
 /** The rows `taken` of an input, the last one repeated until there are `size`. */

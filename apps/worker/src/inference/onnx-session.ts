@@ -11,7 +11,7 @@ import { type Column, ColumnBuilder } from '@millrace/batch/results/column';
 import type { DecodedChunk } from '@millrace/batch/rows/decode-chunk';
 import type { InputRows } from '@millrace/batch/rows/input-rows';
 import { env, InferenceSession, Tensor } from 'onnxruntime-node';
-import { sameShapes, type Take, takeRows } from './micro-batch.js';
+import { microBatches, type Take, takeRows } from './micro-batch.js';
 
 /** One thread per session: parallel sessions outrun a parallel session. */
 const SESSION_OPTIONS: InferenceSession.SessionOptions = {
@@ -53,23 +53,19 @@ export class OnnxSession {
   }
 
   /**
-   * Predicts the rows that were decoded. Blocks the thread.
+   * Predicts the rows of a model that is tried out. Blocks the thread.
    * @returns one column per output of the manifest, each over all rows of the chunk
    * @throws Error when the graph fails on a micro-batch, or gives other than one answer per row
    */
   async predict(manifest: Manifest, { inputs, valid, rows }: DecodedChunk): Promise<Column[]> {
-    const microBatch = manifest.limits.micro_batch;
     const builders = manifest.outputs.map((output) => new ColumnBuilder(output, rows));
-    for (const group of sameShapes(inputs, valid.length)) {
-      for (let start = 0; start < group.length; start += microBatch) {
-        const taken = group.subarray(start, start + microBatch);
-        const results = await this.run(manifest, inputs, taken);
-        const places = taken.map((row) => valid[row] as number);
-        builders.forEach((builder, at) => {
-          const { data, rowShape } = results[at] as RunOutput;
-          builder.add(places, data, rowShape);
-        });
-      }
+    for (const taken of microBatches(inputs, valid.length, manifest.limits.micro_batch)) {
+      const results = await this.run(manifest, inputs, taken);
+      const places = taken.map((row) => valid[row] as number);
+      builders.forEach((builder, at) => {
+        const { data, rowShape } = results[at] as RunOutput;
+        builder.add(places, data, rowShape);
+      });
     }
     return builders.map((builder) => builder.finish());
   }
@@ -148,10 +144,28 @@ function refusal(message: string): string {
   if (/Unsupported data type/.test(message)) {
     return `the graph takes or gives a type that is not served; those that are: ${ELEMENT_TYPE_NAMES.join(', ')}`;
   }
-  const plain = message
-    .replace(/^Load model from .*? failed:/s, '')
+  const plain = withoutPlaces(message.replace(/^Load model from .*? failed:/s, ''));
+  return `ONNX Runtime ${env.versions.node} refuses the graph: ${plain}`;
+}
+
+/** What ONNX Runtime says when a run throws: `Gather: indices element out of data bounds, idx=99 must be …`. */
+export function runFailure(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const [, op, name, reason = message] = FAILED_NODE.exec(message) ?? [];
+  const node = name === '' ? op : `${op} "${name}"`;
+  const plain = withoutPlaces(reason.replace(CODE_PLACE, ''));
+  return op === undefined ? plain : `${node}: ${plain}`;
+}
+
+const FAILED_NODE =
+  /^Non-zero status code returned while running (\S+) node\. Name:'([^']*)' Status Message: (.*)$/s;
+/** A file of its source, a line, and a function, by its name or with all its types. */
+const CODE_PLACE = /^\S*\.(?:cc|h):\d+ (?:[^()]*\S\([^()]*\)(?: const)? (?=\S)|\S+ )/;
+
+/** Without the places in ONNX Runtime's code and on our disk. */
+function withoutPlaces(message: string): string {
+  return message
     .replace(/\S*\.(?:cc|h):\d+ (?:.*\) )?/g, '')
     .replace(/"\/[^"]*\/([^"/]+)"/g, '"$1"')
     .trim();
-  return `ONNX Runtime ${env.versions.node} refuses the graph: ${plain}`;
 }

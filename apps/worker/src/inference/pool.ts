@@ -2,8 +2,19 @@
  * The inference threads of a worker. Each runs one request at a time and keeps the sessions that it has loaded. A thread
  * whose sessions are to go is replaced by a fresh one, for only the end of a thread gives all of their memory back.
  */
-import { InferenceThread } from './inference-thread.js';
+import { InferenceThread, type ThreadEvents } from './inference-thread.js';
 import type { LoadableModel, PredictReply, PredictRequest } from './messages.js';
+
+export interface PoolLimits {
+  /** How long one run of a chunk may take. */
+  chunkMs: number;
+  /** How long a thread may take to load a version. */
+  loadMs: number;
+}
+
+const DEFAULT_LIMITS: PoolLimits = { chunkMs: 300_000, loadMs: 120_000 };
+/** How long the end of the pool waits for a thread that computes. */
+const STOP_MS = 1_000;
 
 interface Waiting {
   take(thread: InferenceThread): void;
@@ -18,9 +29,20 @@ export class InferencePool {
   /** Who waits for one thread; they go before all others. */
   private readonly claims = new Map<InferenceThread, () => void>();
   private readonly models = new Map<string, LoadableModel>();
+  /** Threads that gave no answer in time and have not ended yet. */
+  private readonly stuck = new Set<InferenceThread>();
+  private readonly events: ThreadEvents = {
+    stuck: (thread) => this.onStuck(thread),
+    ended: (thread) => this.onEnd(thread),
+  };
   private isStopped = false;
 
-  constructor(private readonly size: number) {
+  constructor(
+    private readonly size: number,
+    private readonly limits: PoolLimits = DEFAULT_LIMITS,
+    /** Hears how many threads are stuck, each time that one more is. */
+    private readonly onMoreStuck: (stuck: number) => void = () => {},
+  ) {
     // ONNX Runtime reports its use to its makers unless told not to. It asks the process's environment, of which a
     // thread's is only a copy, so this must be said here and before the first thread.
     process.env.ORT_DISABLE_TELEMETRY ??= '1';
@@ -32,12 +54,21 @@ export class InferencePool {
     this.models.set(model.pin, model);
     for (const thread of [...this.threads]) {
       await this.claim(thread);
+      // The one that has replaced it meanwhile loads what it is asked for.
+      if (!this.threads.has(thread)) continue;
       try {
-        await ensureLoaded(thread, model);
+        await this.ensureLoaded(thread, model);
       } finally {
         this.release(thread);
       }
     }
+  }
+
+  /** What `load` was called for under this pin. */
+  model(pin: string): LoadableModel {
+    const model = this.models.get(pin);
+    if (model === undefined) throw new Error(`this worker has no model ${pin}`);
+    return model;
   }
 
   /** When a version was last predicted with, in milliseconds since the epoch; 0 when no thread has it. */
@@ -52,15 +83,15 @@ export class InferencePool {
 
   /**
    * Predicts a chunk with a version that `load` was called for.
-   * @throws Error when the model fails on the chunk, or its thread ends
+   * @throws TimeLimitError when that takes too long; the thread has been replaced
+   * @throws Error when the thread ends, or the version cannot be loaded any more
    */
   async predict(request: PredictRequest): Promise<PredictReply> {
-    const model = this.models.get(request.pin);
-    if (model === undefined) throw new Error(`this worker has no model ${request.pin}`);
+    const model = this.model(request.pin);
     const thread = await this.acquire(request.pin);
     try {
-      await ensureLoaded(thread, model);
-      return await thread.predict(request);
+      await this.ensureLoaded(thread, model);
+      return await thread.predict(request, this.limits.chunkMs);
     } finally {
       this.release(thread);
     }
@@ -76,18 +107,19 @@ export class InferencePool {
       const kept = [...thread.lastUsed].filter(isUsed);
       if (kept.length === thread.lastUsed.size) continue;
       await this.claim(thread);
+      if (!this.threads.has(thread)) continue;
       const fresh = this.startThread();
       for (const [pin, lastUsed] of kept) {
         const model = this.models.get(pin);
         if (model === undefined) continue;
         // A file that has gone since is kept from the fresh thread; whoever asks for it is told.
-        await fresh.load(model).then(
+        await fresh.load(model, this.limits.loadMs).then(
           () => fresh.lastUsed.set(pin, lastUsed),
           () => {},
         );
       }
       this.threads.delete(thread);
-      await thread.stop();
+      await thread.stop(STOP_MS);
       this.release(this.threads.has(fresh) ? fresh : this.startThread());
     }
   }
@@ -95,17 +127,28 @@ export class InferencePool {
   async stop(): Promise<void> {
     this.isStopped = true;
     for (const each of this.waiting.splice(0)) each.giveUp(new Error('the worker stops'));
-    await Promise.all([...this.threads].map((thread) => thread.stop()));
+    await Promise.all([...this.threads, ...this.stuck].map((thread) => thread.stop(STOP_MS)));
   }
 
   private startThread(): InferenceThread {
-    const thread = new InferenceThread((ended) => this.onEnd(ended));
+    const thread = new InferenceThread(this.events);
     this.threads.add(thread);
     return thread;
   }
 
-  /** A thread that ended by itself is replaced; its request has failed already. */
+  private onStuck(thread: InferenceThread): void {
+    this.stuck.add(thread);
+    this.replace(thread);
+    this.onMoreStuck(this.stuck.size);
+  }
+
   private onEnd(thread: InferenceThread): void {
+    this.stuck.delete(thread);
+    this.replace(thread);
+  }
+
+  /** Puts a fresh thread in the place of one that has ended or is stuck; its request has failed already. */
+  private replace(thread: InferenceThread): void {
     const wasOurs = this.threads.delete(thread);
     const at = this.idle.indexOf(thread);
     if (at !== -1) this.idle.splice(at, 1);
@@ -145,8 +188,8 @@ export class InferencePool {
     if (next === undefined) this.idle.push(thread);
     else next.take(thread);
   }
-}
 
-async function ensureLoaded(thread: InferenceThread, model: LoadableModel): Promise<void> {
-  if (!thread.lastUsed.has(model.pin)) await thread.load(model);
+  private async ensureLoaded(thread: InferenceThread, model: LoadableModel): Promise<void> {
+    if (!thread.lastUsed.has(model.pin)) await thread.load(model, this.limits.loadMs);
+  }
 }

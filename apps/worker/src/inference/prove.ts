@@ -13,7 +13,7 @@ import type { Answer, Samples } from '@millrace/batch/manifest/samples';
 import type { Column } from '@millrace/batch/results/column';
 import type { DecodedChunk } from '@millrace/batch/rows/decode-chunk';
 import { RowReader } from '@millrace/batch/rows/row-reader';
-import { sameShapes } from './micro-batch.js';
+import { microBatches } from './micro-batch.js';
 import { NotPerRowError, OnnxSession, type RunOutput } from './onnx-session.js';
 
 /** What a version is before it is proved. */
@@ -172,7 +172,7 @@ async function influencedOutput(
 ): Promise<string | undefined> {
   const { micro_batch: microBatch, fixed_batch: fixed } = manifest.limits;
   const { inputs } = decodeRows([one.row, other.row], new RowReader(manifest));
-  const [group = new Uint32Array()] = sameShapes(inputs, 2);
+  const [group = new Uint32Array()] = microBatches(inputs, 2, 2);
   if ((fixed ?? microBatch) === 1 || group.length < 2) return undefined;
   const together = await session.run(manifest, inputs, group);
   const differing = together.find((found, at) =>

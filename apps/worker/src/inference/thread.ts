@@ -1,18 +1,11 @@
 /** An inference thread is responsible for all computing on a chunk: decode, validate, predict, encode. One request at a time. */
 import { type MessagePort, parentPort } from 'node:worker_threads';
-import type { Manifest } from '@millrace/batch/manifest/manifest';
-import { encodeChunk } from '@millrace/batch/results/encode-chunk';
 import { decodeChunk } from '@millrace/batch/rows/decode-chunk';
-import { RowReader } from '@millrace/batch/rows/row-reader';
-import type { LoadableModel, PredictReply, PredictRequest, ThreadReply, ThreadRequest } from './messages.js';
-import { OnnxSession } from './onnx-session.js';
-import { decodeRows } from './prove.js';
-
-interface LoadedModel {
-  manifest: Manifest;
-  reader: RowReader;
-  session: OnnxSession;
-}
+import { ChunkOutcomes } from './chunk-outcome.js';
+import { type LoadedModel, loadModel } from './loaded-model.js';
+import type { PredictReply, PredictRequest, ThreadReply, ThreadRequest } from './messages.js';
+import { microBatches } from './micro-batch.js';
+import { predictRows } from './predict-rows.js';
 
 const loaded = new Map<string, LoadedModel>();
 const port = parentPort as MessagePort;
@@ -20,7 +13,7 @@ const port = parentPort as MessagePort;
 port.on('message', async (request: ThreadRequest) => {
   try {
     if (request.kind === 'load') {
-      await load(request.model);
+      loaded.set(request.model.pin, await loadModel(request.model));
       send({ ok: true });
     } else {
       const value = await predict(request.request);
@@ -39,23 +32,20 @@ function send(reply: ThreadReply, transferList: ArrayBuffer[] = []): void {
   port.postMessage(reply, transferList);
 }
 
-async function load({ pin, path, manifest, example }: LoadableModel): Promise<void> {
-  const session = await OnnxSession.open(path);
-  const reader = new RowReader(manifest);
-  // A model without an example that it takes has none to be warmed up with.
-  await session.predict(manifest, decodeRows([example], reader)).catch(() => {});
-  loaded.set(pin, { manifest, reader, session });
-}
-
-/** @throws Error when the model itself fails on the chunk */
+/** @throws Error when the graph gives other than one answer per row */
 async function predict({ pin, source }: PredictRequest): Promise<PredictReply> {
   const { manifest, reader, session } = loaded.get(pin) as LoadedModel;
   const startedAt = performance.now();
   const decoded = decodeChunk(source, reader);
   const decodedAt = performance.now();
-  const columns = await session.predict(manifest, decoded);
+  const outcomes = new ChunkOutcomes(manifest, decoded, source.firstRow);
+  const batches = microBatches(decoded.inputs, decoded.valid.length, manifest.limits.micro_batch);
+  await predictRows(session, manifest, decoded.inputs, batches, {
+    predicted: (rows, outputs) => outcomes.predicted(rows, outputs),
+    failed: (rows, message) => outcomes.failed(rows, 'inference_failed', message),
+  });
   const inferredAt = performance.now();
-  const result = encodeChunk({ ...decoded, firstRow: source.firstRow, columns, shown: manifest });
+  const result = outcomes.encode();
   const encodedAt = performance.now();
   return {
     result,

@@ -127,8 +127,9 @@ export class ColumnBuilder {
 /**
  * The shape in which a row's values are kept: the tensor's own, or the manifest's where it holds as many values, as `[]`
  * for a tensor of `[rows, 1]`.
+ * @throws Error when the manifest says otherwise
  */
-function rowShapeOf({ name, shape: stated }: Output, found: readonly number[]): readonly number[] {
+export function rowShapeOf({ name, shape: stated }: Output, found: readonly number[]): readonly number[] {
   const isAsStated =
     stated.length === found.length && stated.every((size, at) => size === null || size === found[at]);
   if (isAsStated) return found;

@@ -1,0 +1,21 @@
+/** Loads a proved version to predict with it: the session, warm, and the reader of its rows. */
+import type { Manifest } from '@millrace/batch/manifest/manifest';
+import { RowReader } from '@millrace/batch/rows/row-reader';
+import type { LoadableModel } from './messages.js';
+import { OnnxSession } from './onnx-session.js';
+import { decodeRows } from './prove.js';
+
+export interface LoadedModel {
+  manifest: Manifest;
+  reader: RowReader;
+  session: OnnxSession;
+}
+
+/** @throws Error when ONNX Runtime refuses the file now */
+export async function loadModel({ path, manifest, example }: LoadableModel): Promise<LoadedModel> {
+  const session = await OnnxSession.open(path);
+  const reader = new RowReader(manifest);
+  // A model without an example that it takes has none to be warmed up with.
+  await session.predict(manifest, decodeRows([example], reader)).catch(() => {});
+  return { manifest, reader, session };
+}
