@@ -5,6 +5,7 @@ import { errorFields, type Logger } from '@millrace/process/logger';
 import type { ChunkPlace, StartedChunk } from '@millrace/queue/begun';
 import { STALLS_MAX } from '@millrace/queue/chunk-job';
 import type { ChunkRun, RunOutcome } from '@millrace/queue/consumer';
+import type { FinishedEvents } from '@millrace/queue/finished-events';
 import type { TaskStore } from '@millrace/queue/task-store';
 import { TimeLimitError } from './inference/inference-thread.js';
 import type { PredictRequest } from './inference/messages.js';
@@ -18,6 +19,8 @@ export interface RunChunkDeps {
   suspects: Suspects;
   metrics: WorkerMetrics;
   log: Logger;
+  /** Hears of tasks that end while their chunks run. */
+  events: FinishedEvents;
   /** The pins of the versions that this worker can predict with. */
   pins(): readonly string[];
 }
@@ -26,6 +29,8 @@ const SETTLED: RunOutcome = { kind: 'settled' };
 /** Until a chunk that cannot be run or stored now is offered again; doubled with every start, up to the limit. */
 const HAND_BACK_MS = 500;
 const HAND_BACK_MAX_MS = 30_000;
+/** The longest that a timer takes, and longer than any run. */
+const WAIT_MAX_MS = 2 ** 31 - 1;
 /** Until a suspect chunk for which there was no place is offered again. */
 const SUSPECT_WAIT_MS = 1_000;
 
@@ -89,20 +94,35 @@ async function predict(
   } catch (error) {
     // The threads and processes of a stopping worker end under the runs that it has handed back.
     if (run.handedBack.aborted) return SETTLED;
+    if (error instanceof TaskEndedError) return overtaken(deps, 'gone');
     return error instanceof TimeLimitError ? suspect(deps, run, chunk) : retry(deps, run, chunk, error);
   }
   return commit(deps, run, chunk, result);
 }
 
+/** Stops between micro-batches when the task ends under it. @throws TaskEndedError */
 async function predictInThread(
   deps: RunChunkDeps,
-  _run: ChunkRun,
+  run: ChunkRun,
   request: PredictRequest,
 ): Promise<ChunkResult> {
-  const { result, seconds } = await deps.pool.predict(request);
-  for (const [step, each] of Object.entries(seconds)) deps.metrics.step(step as Step, each);
-  return result;
+  const givenUp = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+  const settled = new AbortController();
+  const ended = deps.events.wait(run.task, WAIT_MAX_MS, settled.signal);
+  ended.then(() => Atomics.store(new Int32Array(givenUp), 0, 1));
+  try {
+    const { result, seconds } = await deps.pool.predict({ ...request, givenUp });
+    for (const [step, each] of Object.entries(seconds)) deps.metrics.step(step as Step, each);
+    return result;
+  } catch (error) {
+    throw Atomics.load(new Int32Array(givenUp), 0) === 0 ? error : new TaskEndedError();
+  } finally {
+    settled.abort();
+  }
 }
+
+/** The task was cancelled, erased or expired, or another run came first. */
+class TaskEndedError extends Error {}
 
 async function predictApart(
   deps: RunChunkDeps,

@@ -7,6 +7,7 @@ import type { Running } from '@millrace/process/run-process';
 import { CatalogPublisher } from '@millrace/queue/catalog';
 import { connectForWork, isOutage, serverProblems, watchOutages } from '@millrace/queue/connection';
 import { Consumer } from '@millrace/queue/consumer';
+import { FinishedEvents } from '@millrace/queue/finished-events';
 import { DEFAULT_LIFETIMES, Keys } from '@millrace/queue/keys';
 import { TaskStore } from '@millrace/queue/task-store';
 import { createAdminServer, stopServer } from './admin-server.js';
@@ -32,6 +33,12 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
     back: () => log.info('Redis answers again'),
   });
   await redis.connect().catch(() => {});
+  const subscriber = connectForWork(settings.REDIS_URL);
+  // The other connection says it for both.
+  watchOutages(subscriber, { lost: () => {}, back: () => {} });
+  subscriber.connect().catch(() => {});
+  const events = new FinishedEvents(subscriber, keys);
+  events.start().catch((error) => log.error('finished tasks cannot be heard', errorFields(error)));
   const problems = await serverProblems(redis);
   if (problems.length > 0) throw new Error(problems.join('; '));
 
@@ -57,7 +64,7 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
   const metrics = new WorkerMetrics(registry);
   const lifetimes = { ...DEFAULT_LIFETIMES, resultsMs: settings.RESULT_TTL_SECONDS * 1000 };
   const store = new TaskStore(redis, keys, lifetimes);
-  const deps = { store, pool, suspects, metrics, log, pins: () => models.pins };
+  const deps = { store, pool, suspects, metrics, log, events, pins: () => models.pins };
   const consumer = new Consumer({
     redis,
     keys,
@@ -107,7 +114,14 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
     { name: 'threads', deadlineMs: 2_000, run: () => pool.stop() },
     { name: 'copies', deadlineMs: 1_000, run: () => copies.close() },
     { name: 'server', deadlineMs: 1_000, run: () => stopServer(server) },
-    { name: 'redis', deadlineMs: 1_000, run: async () => void (await redis.quit()) },
+    {
+      name: 'redis',
+      deadlineMs: 1_000,
+      run: async () => {
+        subscriber.disconnect();
+        await redis.quit();
+      },
+    },
   ];
   return { port, phases };
 }

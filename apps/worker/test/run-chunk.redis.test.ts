@@ -3,11 +3,12 @@ import { createLogger } from '@millrace/process/logger';
 import { STALLS_MAX } from '@millrace/queue/chunk-job';
 import { connectForWork } from '@millrace/queue/connection';
 import type { ChunkRun } from '@millrace/queue/consumer';
+import { FinishedEvents } from '@millrace/queue/finished-events';
 import type { Keys } from '@millrace/queue/keys';
 import { TaskStore } from '@millrace/queue/task-store';
 import type { Redis } from 'ioredis';
 import { Registry } from 'prom-client';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { InferencePool } from '../dist/inference/pool.js';
 import { WorkerMetrics } from '../dist/metrics.js';
@@ -22,6 +23,7 @@ const TASK = 'task-1';
 
 const redis = useRedis();
 let connection: Redis;
+let listener: Redis;
 let keys: Keys;
 let store: TaskStore;
 let pool: InferencePool;
@@ -51,11 +53,16 @@ afterAll(async () => {
   await copies.close();
   connection.disconnect();
 });
-beforeEach(() => {
+afterEach(() => listener.disconnect());
+beforeEach(async () => {
   keys = redis.freshKeys();
   store = new TaskStore(connection, keys);
   const suspects = new Suspects(searchLimits(20_000, 20_000));
-  deps = { store, pool, suspects, metrics: new WorkerMetrics(new Registry()), log, pins: () => models.pins };
+  listener = connectForWork(redis.url);
+  const events = new FinishedEvents(listener, keys);
+  await events.start();
+  const metrics = new WorkerMetrics(new Registry());
+  deps = { store, pool, suspects, metrics, log, events, pins: () => models.pins };
 });
 
 async function submitted(lines: string, rows: number, model = 'fragile@1'): Promise<void> {

@@ -17,6 +17,8 @@ export interface LoadableModel {
 export interface PredictRequest {
   pin: string;
   source: ChunkSource;
+  /** Looked at between micro-batches: not 0 when nobody wants the result any more. */
+  givenUp?: SharedArrayBuffer;
 }
 
 export interface PredictReply {

@@ -7,6 +7,8 @@ import { NotPerRowError, type OnnxSession, type RunOutput, runFailure } from './
 
 /** Rows of the inputs, and what came of them. */
 export interface RowSink {
+  /** Asked before every run. */
+  isGivenUp?(): boolean;
   predicted(rows: Uint32Array, outputs: readonly RunOutput[]): void;
   failed(rows: Uint32Array, message: string): void;
 }
@@ -22,7 +24,7 @@ const MESSAGE_MAX = 300;
 /**
  * Blocks the thread.
  * @param batches rows of one shape each
- * @throws NotPerRowError
+ * @throws NotPerRowError, and Error when it is given up
  */
 export async function predictRows(
   session: OnnxSession,
@@ -37,6 +39,7 @@ export async function predictRows(
   for (let parts = batches; parts.length > 0; ) {
     const halved: Uint32Array[] = [];
     for (const part of parts) {
+      if (sink.isGivenUp?.() === true) throw new Error('nobody wants the result any more');
       const outcome = await attempt(session, manifest, inputs, part);
       if (outcome.kind === 'predicted') {
         predicted = true;

@@ -33,14 +33,16 @@ function send(reply: ThreadReply, transferList: ArrayBuffer[] = []): void {
 }
 
 /** @throws Error when the graph gives other than one answer per row */
-async function predict({ pin, source }: PredictRequest): Promise<PredictReply> {
+async function predict({ pin, source, givenUp }: PredictRequest): Promise<PredictReply> {
   const { manifest, reader, session } = loaded.get(pin) as LoadedModel;
   const startedAt = performance.now();
   const decoded = decodeChunk(source, reader);
   const decodedAt = performance.now();
   const outcomes = new ChunkOutcomes(manifest, decoded, source.firstRow);
   const batches = microBatches(decoded.inputs, decoded.valid.length, manifest.limits.micro_batch);
+  const flag = givenUp && new Int32Array(givenUp);
   await predictRows(session, manifest, decoded.inputs, batches, {
+    isGivenUp: () => flag !== undefined && Atomics.load(flag, 0) !== 0,
     predicted: (rows, outputs) => outcomes.predicted(rows, outputs),
     failed: (rows, message) => outcomes.failed(rows, 'inference_failed', message),
   });
