@@ -1,4 +1,13 @@
-import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -56,7 +65,12 @@ beforeAll(async () => {
   cpSync(dirname(IRIS_MODEL_PATH), join(models, 'iris/1'), { recursive: true });
   put('add/1/model.onnx', adding(1));
   put('add/aliases.json', { champion: 1 });
-  platform = await TestPlatform.start(directory, 2, { MODELS_DIR: models, MODELS_POLL_MS: '100' });
+  platform = await TestPlatform.start(directory, 2, {
+    MODELS_DIR: models,
+    MODELS_POLL_MS: '100',
+    // However many cores there are: a task is to be found in its middle.
+    WORKER_THREADS: '1',
+  });
 });
 afterAll(async () => {
   await platform.stop();
@@ -135,3 +149,35 @@ it('a model of another pool waits for a worker of that pool', async () => {
   await platform.addWorker({ POOL: 'gpu' }).ready;
   expect((await platform.finished(id)).predictions).toEqual([8]);
 });
+
+it('a worker that is stopped in the middle of a proof goes at once, and leaves nothing behind', async () => {
+  const own = join(directory, 'endless');
+  mkdirSync(own);
+  const size = 4_096;
+  const square = { type: 'float32' as const, shape: ['n', size, size] };
+  writeFileSync(
+    join(own, 'endless.onnx'),
+    onnxModel({
+      inputs: [{ name: 'x', ...square }],
+      outputs: [{ name: 'y', ...square }],
+      nodes: Array.from({ length: 40 }, (_, at) => ({
+        op: 'MatMul',
+        inputs: [at === 0 ? 'x' : `h${at}`, 'x'],
+        outputs: [at === 39 ? 'y' : `h${at + 1}`],
+      })),
+    }),
+  );
+  const worker = platform.addWorker({ MODELS_DIR: own });
+  const { pid = 0 } = worker.child;
+  worker.ready.catch(() => {});
+  while (childrenOf(pid).length === 0) await new Promise((resolve) => setImmediate(resolve));
+  const [prover = 0] = childrenOf(pid);
+  expect(await worker.stop()).toBe(0);
+  expect(existsSync(`/proc/${prover}`)).toBe(false);
+});
+
+/** Processes whose parent this is. */
+function childrenOf(pid: number): number[] {
+  const file = `/proc/${pid}/task/${pid}/children`;
+  return existsSync(file) ? readFileSync(file, 'utf8').trim().split(' ').filter(Boolean).map(Number) : [];
+}

@@ -1,9 +1,9 @@
-/** Builds an API process from its settings: `startApi` serves, its phases undo it. */
+/** Builds an API process from its settings: `startApi` serves, and says what stops it again. */
 import { createServer, type Server } from 'node:http';
 import { listen } from '@millrace/process/listen';
 import { errorFields, type Logger } from '@millrace/process/logger';
 import { createRegistry } from '@millrace/process/metrics';
-import type { Running } from '@millrace/process/run-process';
+import type { Running, StopWith } from '@millrace/process/run-process';
 import { Catalog } from '@millrace/queue/catalog';
 import { ClaimStore } from '@millrace/queue/claim-store';
 import { connectForRequests, connectForWork, serverProblems, watchOutages } from '@millrace/queue/connection';
@@ -22,7 +22,7 @@ const KEEP_ALIVE_MS = 65_000;
 const CLOSE_IDLE_MS = 100;
 
 /** @throws Error when it cannot serve */
-export async function startApi(settings: ApiSettings, log: Logger): Promise<Running> {
+export async function startApi(settings: ApiSettings, log: Logger, stopWith: StopWith): Promise<Running> {
   const keyring =
     settings.API_KEYS_FILE === undefined ? undefined : await ApiKeys.open(settings.API_KEYS_FILE, log);
   const keys = new Keys(settings.KEY_PREFIX);
@@ -72,7 +72,7 @@ export async function startApi(settings: ApiSettings, log: Logger): Promise<Runn
   const port = await listen(server, settings.PORT, settings.HOST, 'PORT');
   log.info('the API is ready', { url: `http://${settings.HOST}:${port}` });
 
-  const phases = [
+  stopWith([
     { name: 'server', deadlineMs: settings.STOP_GRACE_MS, run: () => close(server) },
     { name: 'queue', deadlineMs: 2_000, run: () => producer.stop() },
     {
@@ -83,8 +83,8 @@ export async function startApi(settings: ApiSettings, log: Logger): Promise<Runn
         redis.disconnect();
       },
     },
-  ];
-  return { port, phases };
+  ]);
+  return { port };
 }
 
 /** Takes no more connections and waits for the requests under way. */

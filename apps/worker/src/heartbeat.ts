@@ -7,6 +7,9 @@ export class Heartbeat {
   private timer: NodeJS.Timeout | undefined;
   /** The beat under way; while Redis is away it lasts, and none is added to it. */
   private beating: Promise<void> | undefined;
+  /** Something has changed since the beat under way began. */
+  private hasNews = false;
+  private isStopped = false;
 
   constructor(
     private readonly publisher: CatalogPublisher,
@@ -20,18 +23,16 @@ export class Heartbeat {
     this.timer = setInterval(() => this.beatNow(), HEARTBEAT_MS);
   }
 
-  /** For news that should not wait for the next beat. */
-  beatNow(): void {
+  /** For news that should not wait for the next beat. Resolves when they are published, or cannot be. */
+  async beatNow(): Promise<void> {
+    if (this.isStopped) return;
+    this.hasNews = true;
     this.beating ??= this.beat();
-  }
-
-  /** Resolves when what is served now has been published. */
-  async beaten(): Promise<void> {
     await this.beating;
-    await this.publisher.beat(this.models(), Date.now());
   }
 
   async stop(): Promise<void> {
+    this.isStopped = true;
     clearInterval(this.timer);
     await this.beating;
     await this.publisher.leave();
@@ -39,7 +40,10 @@ export class Heartbeat {
 
   private async beat(): Promise<void> {
     try {
-      await this.publisher.beat(this.models(), Date.now());
+      while (this.hasNews && !this.isStopped) {
+        this.hasNews = false;
+        await this.publisher.beat(this.models(), Date.now());
+      }
     } catch (error) {
       this.log.warn('the heartbeat failed', errorFields(error));
     } finally {

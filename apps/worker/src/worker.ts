@@ -1,9 +1,9 @@
-/** Builds a worker process from its settings: `startWorker` serves, its phases undo it. */
+/** Builds a worker process from its settings: `startWorker` serves, and says what stops it again. */
 import { randomUUID } from 'node:crypto';
 import { listen } from '@millrace/process/listen';
 import { errorFields, type Logger } from '@millrace/process/logger';
 import { createRegistry } from '@millrace/process/metrics';
-import type { Running } from '@millrace/process/run-process';
+import type { Running, StopWith } from '@millrace/process/run-process';
 import { CatalogPublisher } from '@millrace/queue/catalog';
 import { connectForWork, isOutage, serverProblems, watchOutages } from '@millrace/queue/connection';
 import { Consumer } from '@millrace/queue/consumer';
@@ -25,7 +25,11 @@ import { SUSPECTS_AT_ONCE, Suspects, searchLimits } from './suspects/suspects.js
 const CHUNKS_PER_THREAD = 2;
 
 /** @throws Error when it cannot serve */
-export async function startWorker(settings: WorkerSettings, log: Logger): Promise<Running> {
+export async function startWorker(
+  settings: WorkerSettings,
+  log: Logger,
+  stopWith: StopWith,
+): Promise<Running> {
   const keys = new Keys(settings.KEY_PREFIX);
   const redis = connectForWork(settings.REDIS_URL);
   watchOutages(redis, {
@@ -57,7 +61,7 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
     proveMs: settings.MODEL_PROVE_MS,
     idleMs: settings.MODEL_IDLE_SECONDS * 1000,
     log,
-    onServed: () => onModels(),
+    onChange: () => onModels(),
   });
 
   const registry = createRegistry();
@@ -86,23 +90,8 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
     ],
   });
   const port = await listen(server, settings.WORKER_PORT, settings.WORKER_HOST, 'WORKER_PORT');
-  await heartbeat.start();
-  let isConsuming = false;
-  const onModels = (): void => {
-    heartbeat.beatNow();
-    // Without a model it could only hand back what the others would predict.
-    if (isConsuming || models.pins.length === 0) return;
-    isConsuming = true;
-    consumer.start();
-  };
-  // What is proved is served at once; ready is the worker when all of it has been looked at.
-  await models.open();
-  await heartbeat.beaten();
-  const follower = new ModelFollower(models, onModels, settings.MODELS_POLL_MS, log);
-  follower.start();
-  log.info('the worker is ready', { models: models.pins.length, threads: settings.WORKER_THREADS, port });
-
-  const phases = [
+  const follower = new ModelFollower(models, settings.MODELS_POLL_MS, log);
+  stopWith([
     { name: 'models', deadlineMs: 1_000, run: () => follower.stop() },
     { name: 'heartbeat', deadlineMs: 1_000, run: () => heartbeat.stop() },
     {
@@ -122,8 +111,21 @@ export async function startWorker(settings: WorkerSettings, log: Logger): Promis
         await redis.quit();
       },
     },
-  ];
-  return { port, phases };
+  ]);
+  await heartbeat.start();
+  let isConsuming = false;
+  const onModels = (): void => {
+    heartbeat.beatNow();
+    // Without a model it could only hand back what the others would predict.
+    if (isConsuming || models.pins.length === 0) return;
+    isConsuming = true;
+    consumer.start();
+  };
+  // What is proved is served at once; ready is the worker when all of it has been looked at.
+  await follower.start();
+  await heartbeat.beatNow();
+  log.info('the worker is ready', { models: models.pins.length, threads: settings.WORKER_THREADS, port });
+  return { port };
 }
 
 /**

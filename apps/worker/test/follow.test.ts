@@ -148,6 +148,46 @@ it('a version stays what was proved, though its file has changed and its session
   expect((await serving.predict(pin, [10])).predictions).toEqual([11]);
 });
 
+it('the same files as another version share a copy, which stays until both are gone', async () => {
+  serving.write('add/1/model.onnx', adding(1));
+  serving.write('add/2/model.onnx', adding(1));
+  await serving.open({ idleMs: 60_000 });
+  rmSync(join(serving.directory, 'add/1'), { recursive: true });
+  await serving.refresh();
+  // The removed version is let go, and so are all sessions: the next prediction loads from the copy.
+  serving.now += 61_000;
+  await serving.refresh();
+  expect(serving.registry.pins).toEqual([expect.stringMatching(/^add@2 /)]);
+  expect(await answer('add@2')).toEqual([11]);
+});
+
+it('samples that are changed are run', async () => {
+  const samples = (y: number) => ({ samples: [{ row: { x: 10 }, outputs: { y } }] });
+  serving.write('add/1/model.onnx', adding(1));
+  serving.write('add/1/samples.json', samples(11));
+  await serving.open();
+  const before = serving.registry.pins;
+  serving.write('add/1/samples.json', samples(12));
+  await serving.refresh();
+  expect(serving.refused()).toEqual(['add/1: sample 0: y is [11], known to be 12']);
+  expect([serving.served(), serving.registry.pins]).toEqual([['add@1'], before]);
+  serving.write('add/1/samples.json', { samples: [{ row: { x: 1 }, outputs: { y: 2 } }] });
+  await serving.refresh();
+  expect(serving.refused()).toEqual([]);
+  expect(serving.registry.models.served[0]?.example).toEqual({ x: 1 });
+});
+
+it('a version that is away for one look only stays', async () => {
+  serving.write('add/1/model.onnx', adding(1));
+  serving.write('add/2/model.onnx', adding(2));
+  await serving.open();
+  renameSync(join(serving.directory, 'add/2'), join(serving.directory, 'add/.2'));
+  await serving.registry.refresh();
+  renameSync(join(serving.directory, 'add/.2'), join(serving.directory, 'add/2'));
+  await serving.registry.refresh();
+  expect(serving.served()).toEqual(['add@1', 'add@2']);
+});
+
 describe('data beside the ONNX file', () => {
   const external = onnxModel({
     inputs: [{ name: 'x', type: 'float32', shape: ['n'] }],
@@ -261,7 +301,7 @@ it('one that takes long is proved after the others', async () => {
   serving.write('add/1/model.onnx', adding(1));
   serving.write('aaa/1/model.onnx', ENDLESS);
   const order: string[][] = [];
-  await serving.open({ proveMs: 6_000, onServed: () => order.push(serving.served()) });
-  expect(order).toEqual([['add@1']]);
+  await serving.open({ proveMs: 6_000, onChange: () => order.push(serving.served()) });
+  expect(order[0]).toEqual(['add@1']);
   expect(serving.refused()).toEqual(['aaa/1: it was not proved within 6 s; MODEL_PROVE_MS gives it more']);
 });

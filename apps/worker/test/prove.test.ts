@@ -168,14 +168,38 @@ describe('what is no regular file', () => {
   });
 });
 
-it('the copies that were proved go with the worker, and with the version', async () => {
-  const copies = () =>
-    readdirSync(tmpdir()).filter((name) => name.startsWith(`millrace-models-${process.pid}-`));
+it('the copies that were proved go with the worker, and those of a killed one with the next start', async () => {
+  const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith('millrace-models-'));
   serving.write('good.onnx', identityModel('float32', ['n']));
   serving.write('bad.onnx', graph('Divine'));
+  const left = join(tmpdir(), 'millrace-models-999999999-left');
+  mkdirSync(left);
   await serving.open();
-  const [folder = ''] = copies();
-  expect(readdirSync(join(tmpdir(), folder))).toHaveLength(1);
+  expect(existsSync(left)).toBe(false);
+  const own = folders().filter((name) => name.startsWith(`millrace-models-${process.pid}-`));
+  expect(own).toHaveLength(1);
+  expect(readdirSync(join(tmpdir(), own[0] as string))).toHaveLength(1);
   await serving.copies.close();
-  expect(existsSync(join(tmpdir(), folder))).toBe(false);
+  expect(existsSync(join(tmpdir(), own[0] as string))).toBe(false);
+});
+
+it('rows of different sizes stay together in a fixed batch that they do not fill', async () => {
+  const bytes = onnxModel({
+    inputs: [
+      { name: 'words', type: 'float32', shape: [4, 'length'] },
+      { name: 'age', type: 'float32', shape: [4] },
+    ],
+    outputs: [
+      { name: 'words_out', type: 'float32', shape: [4, 'length'] },
+      { name: 'age_out', type: 'float32', shape: [4] },
+    ],
+    nodes: [
+      { op: 'Identity', inputs: ['words'], outputs: ['words_out'] },
+      { op: 'Identity', inputs: ['age'], outputs: ['age_out'] },
+    ],
+  });
+  await published(bytes, { default_outputs: ['words_out', 'age_out'] });
+  const rows = [[1], [2, 2], [3, 3], [4]].map((words, at) => ({ words, age: at }));
+  const expected = rows.map(({ words, age }) => ({ words_out: words, age_out: age }));
+  expect((await serving.predict('m@1', rows)).predictions).toEqual(expected);
 });

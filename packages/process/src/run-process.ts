@@ -13,9 +13,10 @@ interface ProcessSettings {
 export interface Running {
   /** Where it listens. */
   port: number;
-  /** What stops it, in order. */
-  phases: Phase[];
 }
+
+/** Says what stops a process, in order. To be called as soon as it serves anybody, which may be before it is ready. */
+export type StopWith = (phases: Phase[]) => void;
 
 /**
  * @param start resolves once the process serves; a parent that listens is then told the port
@@ -24,7 +25,7 @@ export interface Running {
 export async function runProcess<Settings extends ProcessSettings>(
   service: string,
   schema: z.ZodType<Settings>,
-  start: (settings: Settings, log: Logger) => Promise<Running>,
+  start: (settings: Settings, log: Logger, stopWith: StopWith) => Promise<Running>,
 ): Promise<void> {
   const settings = settingsOrExit(schema);
   const log = createLogger({ service, level: settings.LOG_LEVEL, format: settings.LOG_FORMAT });
@@ -32,8 +33,9 @@ export async function runProcess<Settings extends ProcessSettings>(
   // From the first moment: a container's process 1 ignores signals that it has no handler for.
   shutdownOnSignal(log, () => phases);
   try {
-    const running = await start(settings, log);
-    phases = running.phases;
+    const running = await start(settings, log, (given) => {
+      phases = given;
+    });
     process.send?.({ port: running.port });
   } catch (error) {
     log.error(`cannot start: ${(error as Error).message}`);

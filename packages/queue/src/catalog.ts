@@ -21,6 +21,8 @@ export interface ServedModels {
   refused: readonly Refusal[];
   /** By model name. */
   aliases: Readonly<Record<string, ModelAliases>>;
+  /** False while the worker has not yet looked at everything: what it does not say may still come. */
+  isComplete?: boolean;
 }
 
 const WorkerBeat = z.object({
@@ -28,6 +30,7 @@ const WorkerBeat = z.object({
   pins: z.array(z.string()),
   refused: z.array(Refusal),
   aliases: z.record(z.string(), ModelAliases),
+  is_complete: z.boolean().default(true),
   /** Inference threads; a worker of an earlier release does not say. */
   threads: z.int().min(1).default(1),
 });
@@ -45,12 +48,13 @@ export class CatalogPublisher {
   ) {}
 
   /** To be called every `HEARTBEAT_MS`, and when the models change. */
-  async beat({ served, refused, aliases }: ServedModels, now: number): Promise<void> {
+  async beat({ served, refused, aliases, isComplete = true }: ServedModels, now: number): Promise<void> {
     const beat: WorkerBeat = {
       id: this.workerId,
       pins: served.map(modelPin),
       refused: [...refused],
       aliases,
+      is_complete: isComplete,
       threads: this.threads,
     };
     const index = (key: string, member: string, keptMs: number) => [
@@ -251,7 +255,9 @@ function aliasesOf(
   published: ReadonlyMap<string, ModelAliases | undefined>,
 ): Pick<CatalogModel, 'aliases' | 'aliasProblems'> {
   const said = beats.flatMap(({ aliases }) => (Object.hasOwn(aliases, name) ? (aliases[name] ?? []) : []));
-  const isServed = beats.some(({ pins }) => pins.some((pin) => pin.startsWith(`${name}@`)));
+  const isServed = beats.some(
+    ({ pins, is_complete: isComplete }) => isComplete && pins.some((pin) => pin.startsWith(`${name}@`)),
+  );
   const newest = said.sort((a, b) => b.written_at - a.written_at)[0];
   const found = newest ?? (isServed ? undefined : published.get(name));
   return { aliases: found?.targets ?? {}, aliasProblems: found?.problems ?? [] };
@@ -261,7 +267,10 @@ function find(ref: string, models: ReadonlyMap<string, CatalogModel>): CatalogEn
   const parsed = parseModelRef(ref);
   const model = parsed && models.get(parsed.name);
   if (parsed === undefined || model === undefined) return undefined;
-  if (parsed.version === undefined && parsed.alias === undefined) return model.versions.at(-1);
+  if (parsed.version === undefined && parsed.alias === undefined) {
+    // One that was removed while no worker ran is still offered; without any worker, all of them are.
+    return model.versions.findLast(({ workers }) => workers > 0) ?? model.versions.at(-1);
+  }
   const isAlias = parsed.alias !== undefined && Object.hasOwn(model.aliases, parsed.alias);
   const version = isAlias ? model.aliases[parsed.alias as string] : parsed.version;
   return model.versions.find((entry) => entry.model.version === version);

@@ -136,6 +136,16 @@ describe('an alias', () => {
     expect(await catalog.resolve('iris@champion')).toMatchObject({ model: { version: 1 }, workers: 0 });
   });
 
+  it('is remembered while a worker that has started has not yet looked at everything', async () => {
+    await worker('a').beat({ ...serving(IRIS, IRIS_2), aliases: aliases(1, { champion: 1 }) }, now);
+    await worker('a').leave();
+    await worker('b').beat({ ...serving(IRIS, IRIS_2), isComplete: false }, now);
+    expect((await catalog.resolve('iris@champion')).model.version).toBe(1);
+    await worker('b').beat(serving(IRIS, IRIS_2), now);
+    now += 2_000;
+    await expect(catalog.resolve('iris@champion')).rejects.toMatchObject({ code: 'unknown_model' });
+  });
+
   it.each([
     ['iris@champoin', 'no worker serves "iris@champoin"; did you mean "iris@champion"?'],
     ['iris@gone', 'no worker serves "iris@gone"'],
@@ -172,4 +182,14 @@ describe('a version that a worker refuses', () => {
     await worker('a').beat({ ...serving(IRIS), refused }, now);
     expect((await catalog.resolve('iris')).model.version).toBe(1);
   });
+});
+
+it('a version that was removed while no worker ran is not the highest any more once others are served', async () => {
+  await worker('a').beat(serving(IRIS, IRIS_2), now);
+  await worker('a').leave();
+  expect((await catalog.resolve('iris')).model.version).toBe(2);
+  await worker('b').beat(serving(IRIS), now);
+  now += 2_000;
+  expect((await catalog.resolve('iris')).model.version).toBe(1);
+  expect(await catalog.resolve('iris@2')).toMatchObject({ workers: 0 });
 });

@@ -1,5 +1,5 @@
 /** Finds what a path given by hand means: all models, one model, one version, or an ONNX file anywhere. */
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { MODEL_NAME, MODEL_VERSION, type Refusal } from '@millrace/batch/model';
 import {
@@ -32,9 +32,12 @@ export async function findVersions(path: string): Promise<FoundVersions> {
       (each) => each.name === basename(model) && String(each.version) === name,
     );
   }
+  const entries = await readdir(path);
+  // A folder with folders that are named by versions is a model.
+  if (entries.some((entry) => MODEL_VERSION.test(entry))) {
+    return only(await scanModelDirectory(dirname(path)), (each) => each.name === name);
+  }
   const inside = await scanModelDirectory(path);
-  const isModel = (await scanModelDirectory(dirname(path))).versions.some((each) => each.name === name);
-  if (isModel) return only(await scanModelDirectory(dirname(path)), (each) => each.name === name);
   // A folder that an export has left somewhere: one ONNX file, with a model.json or without.
   const [bare, ...others] = inside.versions.filter(({ folder }) => folder === undefined);
   const isExport = bare !== undefined && others.length === 0 && inside.versions.length === 1;

@@ -9,7 +9,7 @@ import { measureMicroBatches, recommended } from './micro-batches.js';
 
 /** @returns the exit code @throws Error when the file cannot be served, or there is a model.json already */
 export async function init(path: string, write: (line: string) => void): Promise<number> {
-  if (!path.endsWith('.onnx')) throw new Error(`${path} is no .onnx file`);
+  if (!/\.onnx$/i.test(path)) throw new Error(`${path} is no .onnx file`);
   const target = join(dirname(path), 'model.json');
   const isThere = await access(target).then(
     () => true,

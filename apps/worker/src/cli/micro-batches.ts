@@ -1,4 +1,5 @@
 /** Measures a model at several micro-batch sizes. */
+import { valuesPerRow } from '@millrace/batch/manifest/complete';
 import type { Manifest } from '@millrace/batch/manifest/manifest';
 import { RowReader } from '@millrace/batch/rows/row-reader';
 import { OnnxSession } from '../inference/onnx-session.js';
@@ -11,6 +12,8 @@ export interface Measured {
 }
 
 const SIZES = [1, 4, 16, 64, 256, 1024, 4096, 16_384];
+/** Values of a micro-batch, in and out; more would not fit in memory. */
+const VALUES_MAX = 16_777_216;
 /** Per size; a size of which one run takes longer is run once. */
 const MEASURED_MS = 300;
 /** Larger sizes are not tried once a run takes longer. */
@@ -27,7 +30,8 @@ export async function measureMicroBatches(
   const session = await OnnxSession.open(path);
   const { fixed_batch: fixed } = manifest.limits;
   const measured: Measured[] = [];
-  for (const microBatch of fixed === undefined ? SIZES : [fixed]) {
+  const sizes = SIZES.filter((size) => size === 1 || size * valuesPerRow(manifest) <= VALUES_MAX);
+  for (const microBatch of fixed === undefined ? sizes : [fixed]) {
     const limits = { ...manifest.limits, micro_batch: microBatch };
     const batch = Array.from({ length: microBatch }, (_, at) => rows[at % rows.length]);
     const decoded = decodeRows(batch, new RowReader(manifest));

@@ -1,5 +1,4 @@
 /** The main thread's side of one inference thread. */
-import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { forgetStuck, leaveStuck } from './leave-stuck.js';
 import type { LoadableModel, PredictReply, PredictRequest, ThreadReply, ThreadRequest } from './messages.js';
@@ -76,9 +75,7 @@ export class InferenceThread {
       return;
     }
     if (this.failure !== undefined) return;
-    const exited = once(this.worker, 'exit');
     await this.worker.terminate();
-    await exited;
   }
 
   private async ask(

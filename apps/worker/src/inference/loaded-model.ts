@@ -15,7 +15,10 @@ export interface LoadedModel {
 export async function loadModel({ path, manifest, example }: LoadableModel): Promise<LoadedModel> {
   const session = await OnnxSession.open(path);
   const reader = new RowReader(manifest);
-  // A model without an example that it takes has none to be warmed up with.
-  await session.predict(manifest, decodeRows([example], reader)).catch(() => {});
+  try {
+    await session.predict(manifest, decodeRows([example], reader));
+  } catch {
+    // A model without an example that it takes has none to be warmed up with.
+  }
   return { manifest, reader, session };
 }

@@ -53,7 +53,7 @@ export function takeRows(input: InputRows, taken: Uint32Array, size: number): Ta
   const last = taken.at(-1) as number;
   if (input.kind === 'packed') {
     const shape = [size, ...input.shape];
-    const isContiguous = last - first === size - 1;
+    const isContiguous = taken.length === size && last - first === size - 1;
     if (isContiguous)
       return { type, shape, data: slice(input.data, first * input.size, (last + 1) * input.size) };
     const row = (at: number) => slice(input.data, at * input.size, (at + 1) * input.size);

@@ -36,6 +36,8 @@ export class InferencePool {
     ended: (thread) => this.onEnd(thread),
   };
   private isStopped = false;
+  /** Threads beyond the size of the pool, while one is being replaced. */
+  private surplus = 0;
 
   constructor(
     private readonly size: number,
@@ -107,11 +109,13 @@ export class InferencePool {
       const kept = [...thread.lastUsed].filter(isUsed);
       if (kept.length === thread.lastUsed.size) continue;
       await this.claim(thread);
+      if (this.isStopped) return;
       if (!this.threads.has(thread)) continue;
       const fresh = this.startThread();
+      this.surplus++;
       for (const [pin, lastUsed] of kept) {
         const model = this.models.get(pin);
-        if (model === undefined) continue;
+        if (model === undefined || !this.threads.has(fresh)) continue;
         // A file that has gone since is kept from the fresh thread; whoever asks for it is told.
         await fresh.load(model, this.limits.loadMs).then(
           () => fresh.lastUsed.set(pin, lastUsed),
@@ -119,8 +123,10 @@ export class InferencePool {
         );
       }
       this.threads.delete(thread);
+      this.surplus--;
       await thread.stop(STOP_MS);
-      this.release(this.threads.has(fresh) ? fresh : this.startThread());
+      // Unless it has ended meanwhile, and has been replaced.
+      this.release(fresh);
     }
   }
 
@@ -154,11 +160,13 @@ export class InferencePool {
     if (at !== -1) this.idle.splice(at, 1);
     this.claims.get(thread)?.();
     this.claims.delete(thread);
-    if (wasOurs && !this.isStopped && this.threads.size < this.size) this.release(this.startThread());
+    if (wasOurs && !this.isStopped && this.threads.size < this.size + this.surplus)
+      this.release(this.startThread());
   }
 
   /** A free thread, one that has the model loaded if there is one. */
   private acquire(pin: string): Promise<InferenceThread> {
+    if (this.isStopped) return Promise.reject(new Error('the worker stops'));
     const at = this.idle.findIndex((each) => each.lastUsed.has(pin));
     const [thread] = this.idle.splice(Math.max(0, at), 1);
     if (thread !== undefined) return Promise.resolve(thread);

@@ -304,10 +304,13 @@ function agrees(
   if (found.length !== answer.length) return false;
   const isFloat = ELEMENT_TYPES[head.type].kind === 'float';
   return found.every((value, at) =>
-    isFloat
-      ? Math.abs(Number(value) - Number(answer[at])) <= tolerance
-      : String(value) === String(answer[at]),
+    isFloat ? isNear(Number(value), Number(answer[at]), tolerance) : String(value) === String(answer[at]),
   );
+}
+
+/** Also for what is no number, or infinite. */
+function isNear(value: number, answer: number, tolerance: number): boolean {
+  return Object.is(value, answer) || Math.abs(value - answer) <= tolerance;
 }
 
 function shortened(values: unknown): string {

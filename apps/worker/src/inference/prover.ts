@@ -16,6 +16,7 @@ export class Prover {
    * @throws ProofTimeout, or Error that says why the version must not be served
    */
   async prove(candidate: Candidate, limitMs: number): Promise<Proof> {
+    if (this.child !== undefined && hasEnded(this.child)) this.child = undefined;
     this.child ??= fork(new URL('./prover-process.js', import.meta.url), {
       serialization: 'advanced',
       // It learns nothing from the worker's debugger or profiler flags, and ONNX Runtime reports nothing to its makers.
@@ -30,7 +31,7 @@ export class Prover {
   async stop(): Promise<void> {
     const { child } = this;
     this.child = undefined;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child === undefined || hasEnded(child)) return;
     const exited = once(child, 'exit');
     child.kill('SIGKILL');
     await exited;
@@ -48,12 +49,18 @@ export class Prover {
       });
       child.send(candidate);
       return await Promise.race([answered, exited]);
-    } catch {
+    } catch (error) {
       await this.stop();
+      if (!given.signal.aborted)
+        throw new Error(`the process that tries it failed: ${(error as Error).message}`);
       throw new ProofTimeout(`it was not proved within ${limitMs / 1000} s; MODEL_PROVE_MS gives it more`);
     } finally {
       clearTimeout(timer);
       given.abort();
     }
   }
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
 }

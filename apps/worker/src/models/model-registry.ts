@@ -11,7 +11,6 @@ import {
 } from '@millrace/batch/model';
 import type { Logger } from '@millrace/process/logger';
 import type { ServedModels } from '@millrace/queue/catalog';
-import type { LoadableModel } from '../inference/messages.js';
 import type { InferencePool } from '../inference/pool.js';
 import { ProofTimeout, Prover } from '../inference/prover.js';
 import { readAliases } from './aliases.js';
@@ -31,8 +30,8 @@ export interface ModelRegistryOptions {
   /** How long a session that nobody asks for is kept. */
   idleMs: number;
   log: Logger;
-  /** Called with every version that is served from now on. */
-  onServed?: () => void;
+  /** Called when other models are served, refused, or named by aliases than before. */
+  onChange?: () => void;
   now?: () => number;
 }
 
@@ -40,8 +39,12 @@ export interface ModelRegistryOptions {
 interface Entry {
   /** Of the files when they were last looked into. */
   signature: string;
-  /** Files beside the ONNX file that it keeps data in, there or not. */
-  external: string[];
+  /** Files beside the ONNX file that it keeps data in, there or not, each with what it was like before it was read. */
+  external: Map<string, string>;
+  /** Of the samples that the version was proved with. */
+  samples?: string | undefined;
+  /** It was not in the directory at the last look. */
+  isMissing?: boolean;
   served?: ModelDescriptor;
   /** Why the files as they are now are not served; what was served before stays. */
   refusal?: Refusal;
@@ -60,6 +63,10 @@ export class ModelRegistry {
   private unsettled = new Map<string, string>();
   /** What the last look at the directory itself had to complain about. */
   private misplaced: Refusal[] = [];
+  private readonly prover = new Prover();
+  /** Everything has been looked at once. */
+  private hasLooked = false;
+  private isStopped = false;
   private readonly now: () => number;
 
   constructor(private readonly options: ModelRegistryOptions) {
@@ -71,6 +78,7 @@ export class ModelRegistry {
     const refusals = [...this.entries.values()].map(({ refusal }) => refusal);
     return {
       served: this.served,
+      isComplete: this.hasLooked,
       refused: [...this.misplaced, ...refusals.filter((refusal) => refusal !== undefined)],
       aliases: Object.fromEntries(this.aliases),
     };
@@ -89,6 +97,8 @@ export class ModelRegistry {
     const found = await scanModelDirectory(this.options.directory);
     this.unsettled = new Map(found.versions.map((each) => [modelKey(each), each.signature]));
     await this.follow(found);
+    this.hasLooked = true;
+    this.options.onChange?.();
   }
 
   /** Takes in what has changed in the directory, and lets go of sessions that nobody asks for. */
@@ -97,7 +107,7 @@ export class ModelRegistry {
     // A volume that is away for a moment looks like this, too.
     if (found.versions.length > 0) await this.follow(found);
     const { pool, idleMs } = this.options;
-    this.dropRetired(this.now() - idleMs);
+    await this.dropRetired(this.now() - idleMs);
     await pool.releaseUnused(this.now() - idleMs);
   }
 
@@ -105,125 +115,142 @@ export class ModelRegistry {
     return [...this.entries.values()].flatMap(({ served }) => served ?? []);
   }
 
+  /** Ends the proof under way, if there is one, and begins no other. */
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    await this.prover.stop();
+  }
+
   private async follow(found: ModelDirectory): Promise<void> {
     this.misplaced = this.reported(found.refused);
     const { proveMs } = this.options;
-    const prover = new Prover();
     try {
       // One that takes long must not keep the others waiting.
       const slow: FoundVersion[] = [];
       for (const version of found.versions) {
-        const isSlow = (await this.look(version, prover, Math.min(FIRST_TRY_MS, proveMs))) === 'slow';
-        if (isSlow && proveMs > FIRST_TRY_MS) slow.push(version);
+        if ((await this.look(version, Math.min(FIRST_TRY_MS, proveMs))) === 'slow') slow.push(version);
       }
-      for (const version of slow) await this.look(version, prover, proveMs);
+      await this.removeMissing(new Set(found.versions.map(modelKey)));
+      await this.followAliases(found);
+      for (const version of slow) await this.look(version, proveMs);
+      if (slow.length > 0) await this.followAliases(found);
     } finally {
-      await prover.stop();
+      await this.prover.stop();
     }
-    this.removeAllBut(new Set(found.versions.map(modelKey)));
-    await this.followAliases(found);
   }
 
   /** Reads, proves and loads a version whose files have changed and are at rest; `slow` when its proof was given up. */
-  private async look(found: FoundVersion, prover: Prover, limitMs: number): Promise<'slow' | undefined> {
+  private async look(found: FoundVersion, limitMs: number): Promise<'slow' | undefined> {
     const key = modelKey(found);
-    const entry = this.entries.get(key) ?? { signature: '', external: [] };
-    const signature = [found.signature, ...(await Promise.all(entry.external.map(stampOf)))].join(' ');
-    if (entry.signature === signature) return undefined;
+    const entry: Entry = this.entries.get(key) ?? { signature: '', external: new Map() };
+    delete entry.isMissing;
+    const signature = await signatureNow(found, entry);
+    if (this.isStopped || entry.signature === signature) return undefined;
     if (this.unsettled.get(key) !== signature) {
       this.unsettled.set(key, signature);
       return undefined;
     }
     this.entries.set(key, entry);
     try {
-      await this.serve(found, entry, prover, limitMs);
+      await this.serve(found, entry, limitMs);
       delete entry.refusal;
     } catch (error) {
-      if (error instanceof ProofTimeout && limitMs < this.options.proveMs) return 'slow';
+      if (this.isStopped) return undefined;
+      if (error instanceof ProofTimeout && limitMs < this.options.proveMs) {
+        this.unsettled.set(key, signatureRead(found, entry));
+        return 'slow';
+      }
       const { name, version } = found;
       entry.refusal = { name, version: String(version), reason: (error as Error).message };
       const kept = entry.served === undefined ? '' : '; what was served before stays in service';
       this.options.log.error(`a model is not served${kept}`, { ...entry.refusal });
     }
-    entry.signature = [found.signature, ...(await Promise.all(entry.external.map(stampOf)))].join(' ');
+    entry.signature = signatureRead(found, entry);
     this.unsettled.delete(key);
+    this.options.onChange?.();
     return undefined;
   }
 
-  private async serve(found: FoundVersion, entry: Entry, prover: Prover, limitMs: number): Promise<void> {
+  private async serve(found: FoundVersion, entry: Entry, limitMs: number): Promise<void> {
     const { name, version, path } = found;
     const { pool, poolName, copies, log } = this.options;
-    entry.external = [];
-    const files = await readVersionFiles(found, (beside) => entry.external.push(beside));
+    entry.external = new Map();
+    const files = await readVersionFiles(found, async (beside) => {
+      entry.external.set(beside, await stampOf(beside));
+    });
     const { file, samples, digest, fingerprint } = files;
-    if (entry.served?.fingerprint === fingerprint) return;
+    const samplesText = JSON.stringify(samples);
+    if (entry.served?.fingerprint === fingerprint && entry.samples === samplesText) return;
     if ((file.limits?.pool ?? 'default') !== poolName) {
-      this.retire(entry);
+      await this.retire(entry);
       return;
     }
-    const copy = await copies.keep(path, files);
-    const { manifest, example, secondsPerRow, doubt } = await prover
-      .prove({ path: copy, file, samples }, limitMs)
-      .catch(async (error) => {
-        await this.dropCopy(fingerprint);
-        throw error;
-      });
-    const descriptor: ModelDescriptor = {
-      name,
-      version,
-      manifest,
-      digest,
-      fingerprint,
-      seconds_per_row: secondsPerRow,
-      example,
-      ...(doubt === undefined ? {} : { doubt }),
-    };
-    const loadable: LoadableModel = { pin: modelPin(descriptor), path: copy, manifest, example };
-    await pool.load(loadable);
-    this.retired.delete(loadable.pin);
-    this.retire(entry);
-    entry.served = descriptor;
-    this.options.onServed?.();
-    log.info('a model is served', {
-      model: modelKey(descriptor),
-      digest,
-      ...(doubt === undefined ? {} : { doubt }),
-    });
+    const pin = modelPin({ name, version, fingerprint });
+    try {
+      const copy = await copies.keep(path, files);
+      const proof = await this.prover.prove({ path: copy, file, samples }, limitMs);
+      const { manifest, example, secondsPerRow, doubt } = proof;
+      const doubtful = doubt === undefined ? {} : { doubt };
+      if (!this.pins.includes(pin)) await pool.load({ pin, path: copy, manifest, example });
+      if (this.isStopped) return;
+      const before = entry.served;
+      const model = { name, version, manifest, digest, fingerprint, example, ...doubtful };
+      entry.served = { ...model, seconds_per_row: secondsPerRow };
+      entry.samples = samplesText;
+      this.retired.delete(pin);
+      if (before !== undefined && modelPin(before) !== pin) await this.keepForTasks(before);
+      log.info('a model is served', { model: modelKey(found), digest, ...doubtful });
+    } catch (error) {
+      if (!this.pins.includes(pin)) pool.forget(pin);
+      await this.dropCopy(fingerprint);
+      throw error;
+    }
   }
 
-  private removeAllBut(keys: ReadonlySet<string>): void {
-    for (const [key, entry] of this.entries) {
-      if (keys.has(key)) continue;
+  /** A version that was absent from two looks has been removed. */
+  private async removeMissing(found: ReadonlySet<string>): Promise<void> {
+    for (const [key, entry] of [...this.entries]) {
+      if (found.has(key)) continue;
+      if (entry.isMissing !== true) {
+        entry.isMissing = true;
+        continue;
+      }
       if (entry.served !== undefined) this.options.log.info('a model was removed', { model: key });
-      this.retire(entry);
+      await this.retire(entry);
       this.entries.delete(key);
+      this.options.onChange?.();
     }
   }
 
-  /** Offers a version to new tasks no longer, and keeps it for those that have it. */
-  private retire(entry: Entry): void {
-    if (entry.served === undefined) return;
-    this.retired.set(modelPin(entry.served), { since: this.now() });
+  /** Offers a version to new tasks no longer. */
+  private async retire(entry: Entry): Promise<void> {
+    const { served } = entry;
     delete entry.served;
-    while (this.retired.size > RETIRED_MAX) this.drop([...this.retired.keys()][0] as string);
+    if (served !== undefined) await this.keepForTasks(served);
   }
 
-  private dropRetired(before: number): void {
-    for (const [pin, { since }] of this.retired) {
-      if (Math.max(since, this.options.pool.lastUsed(pin)) < before) this.drop(pin);
+  /** Keeps what is no longer offered for the tasks that have it. */
+  private async keepForTasks(descriptor: ModelDescriptor): Promise<void> {
+    this.retired.set(modelPin(descriptor), { since: this.now() });
+    while (this.retired.size > RETIRED_MAX) await this.drop([...this.retired.keys()][0] as string);
+  }
+
+  private async dropRetired(before: number): Promise<void> {
+    for (const [pin, { since }] of [...this.retired]) {
+      if (Math.max(since, this.options.pool.lastUsed(pin)) < before) await this.drop(pin);
     }
   }
 
-  private drop(pin: string): void {
+  private async drop(pin: string): Promise<void> {
     this.retired.delete(pin);
     this.options.pool.forget(pin);
-    this.dropCopy(pin.slice(pin.indexOf(' ') + 1)).catch(() => {});
+    await this.dropCopy(pin.slice(pin.indexOf(' ') + 1));
   }
 
   /** Unless the same files are served as another version. */
   private async dropCopy(fingerprint: string): Promise<void> {
     if (this.pins.some((pin) => pin.endsWith(` ${fingerprint}`))) return;
-    await this.options.copies.drop(fingerprint);
+    await this.options.copies.drop(fingerprint).catch(() => {});
   }
 
   private async followAliases({ aliases }: ModelDirectory): Promise<void> {
@@ -240,6 +267,7 @@ export class ModelRegistry {
       const after = await readAliases(found, before, (version) => isServed(name, version));
       this.aliases.set(name, after);
       if (JSON.stringify(after) === JSON.stringify(before)) continue;
+      this.options.onChange?.();
       log.info('aliases', { model: name, ...after.targets });
       for (const problem of after.problems)
         log.error('an alias cannot be followed', { model: name, reason: problem });
@@ -257,4 +285,14 @@ export class ModelRegistry {
     }
     return [...refusals];
   }
+}
+
+/** Of the files as they are now. */
+async function signatureNow(found: FoundVersion, { external }: Entry): Promise<string> {
+  return [found.signature, ...(await Promise.all([...external.keys()].map(stampOf)))].join(' ');
+}
+
+/** Of the files as they were before they were read. */
+function signatureRead(found: FoundVersion, { external }: Entry): string {
+  return [found.signature, ...external.values()].join(' ');
 }

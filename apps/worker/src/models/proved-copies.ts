@@ -3,7 +3,7 @@
  * of the files that it was copied from. They are for this process only and go with it.
  */
 import { constants } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { digestFile } from './regular-file.js';
@@ -27,11 +27,16 @@ export class ProvedCopies {
     const files = [{ location: basename(path), digest }, ...external];
     for (const file of files) {
       const target = join(this.folder, fingerprint, file.location);
+      // It may be in use already, as another version with the same files.
+      if ((await digestFile(target).catch(() => '')) === file.digest) continue;
       await mkdir(dirname(target), { recursive: true });
+      const partial = `${target}.partial`;
       // Where the file system can share the blocks of both, this costs nothing.
-      await copyFile(join(dirname(path), file.location), target, constants.COPYFILE_FICLONE);
-      if ((await digestFile(target)) !== file.digest)
+      await copyFile(join(dirname(path), file.location), partial, constants.COPYFILE_FICLONE);
+      if ((await digestFile(partial)) !== file.digest) {
         throw new Error(`${file.location} changed while it was read`);
+      }
+      await rename(partial, target);
     }
     return join(this.folder, fingerprint, basename(path));
   }
@@ -49,7 +54,8 @@ export class ProvedCopies {
 async function removeLeftOver(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
-    if (pid !== undefined && !isAlive(Number(pid))) {
+    // In a container every start has the same pid; this one has made nothing yet.
+    if (pid !== undefined && (Number(pid) === process.pid || !isAlive(Number(pid)))) {
       await rm(join(tmpdir(), name), { recursive: true, force: true });
     }
   }

@@ -29,16 +29,16 @@ export interface VersionFiles {
  */
 export async function readVersionFiles(
   { path, folder }: Pick<FoundVersion, 'path' | 'folder'>,
-  watch: (path: string) => void = () => {},
+  watch: (path: string) => Promise<void> = async () => {},
 ): Promise<VersionFiles> {
   const name = basename(path);
   const model = await readRegularFile(path, ONNX_BYTES_MAX);
   const { externalData } = named(name, () => inspectOnnx(model));
-  const digest = createHash('sha256').update(model).digest('hex');
+  const digest = await digestFile(path);
   const fingerprint = createHash('sha256').update(digest);
   const external: VersionFiles['external'] = [];
   for (const location of new Set(externalData)) {
-    watch(join(dirname(path), location));
+    await watch(join(dirname(path), location));
     const found = { location, digest: await digestFile(await externalPath(path, location)) };
     fingerprint.update(found.location).update(found.digest);
     external.push(found);

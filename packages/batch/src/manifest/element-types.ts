@@ -1,6 +1,4 @@
 /** The element types of tensors that ONNX Runtime serves: how their values are held, and which whole numbers they hold exactly. */
-import { float16Bits } from './float16.js';
-
 export interface NumberType {
   kind: 'float' | 'int';
   array:
@@ -79,11 +77,6 @@ export type TensorData = NumberArray | BigIntArray | string[];
 export function allocate(type: ElementType, length: number): TensorData {
   const found = ELEMENT_TYPES[type];
   return found.kind === 'string' ? new Array<string>(length).fill('') : new found.array(length);
-}
-
-/** The numbers of a tensor; neither strings nor 64-bit integers. */
-export function writeNumber(type: ElementType, value: number, data: TensorData, at: number): void {
-  (data as NumberArray)[at] = type === 'float16' ? float16Bits(value) : value;
 }
 
 /** The values from `start` up to `end`, without a copy where the array allows it. */
