@@ -2,8 +2,8 @@
 import { valuesPerRow } from '@millrace/batch/manifest/complete';
 import type { Manifest } from '@millrace/batch/manifest/manifest';
 import { RowReader } from '@millrace/batch/rows/row-reader';
+import { decodeRows } from '../inference/decode-rows.js';
 import { OnnxSession } from '../inference/onnx-session.js';
-import { decodeRows } from '../inference/prove.js';
 
 export interface Measured {
   microBatch: number;

@@ -1,9 +1,9 @@
 /** Loads a proved version to predict with it: the session, warm, and the reader of its rows. */
 import type { Manifest } from '@millrace/batch/manifest/manifest';
 import { RowReader } from '@millrace/batch/rows/row-reader';
+import { decodeRows } from './decode-rows.js';
 import type { LoadableModel } from './messages.js';
 import { OnnxSession } from './onnx-session.js';
-import { decodeRows } from './prove.js';
 
 export interface LoadedModel {
   manifest: Manifest;

@@ -1,10 +1,11 @@
 /** Completes what model.json leaves out with what the graph says by itself, and refuses what cannot be served. */
 import { didYouMean } from '../did-you-mean.js';
 import { RowReader } from '../rows/row-reader.js';
+import { batchOf, fixedBatchProblems } from './batch-dimension.js';
 import { ELEMENT_TYPES, type ElementType } from './element-types.js';
 import { type Feature, shapeOf, sizeOf } from './feature.js';
 import { type Dimension, type Graph, type GraphTensor, type GraphValue, isTensor } from './graph.js';
-import { type Input, Manifest, type ManifestFile, MICRO_BATCH_MAX, type Output } from './manifest.js';
+import { type Input, Manifest, type ManifestFile, type Output } from './manifest.js';
 import { problemsOf } from './strict.js';
 
 /** Rows of a micro-batch of a small model; a wide one takes as many as make up `MICRO_BATCH_VALUES`. */
@@ -90,60 +91,6 @@ function takeOutputs(file: ManifestFile, graph: Graph, problems: string[]): Grap
     else found.push(output);
   }
   return takeTensors(found, 'output', problems);
-}
-
-/** The size of the batch dimension where the graph takes just one; undefined where it takes any. */
-function batchOf(
-  inputs: readonly GraphTensor[],
-  outputs: readonly GraphTensor[],
-  problems: string[],
-): number | undefined {
-  for (const [kind, tensors] of [['input', inputs] as const, ['output', outputs] as const]) {
-    for (const { name, shape } of tensors) {
-      if (shape.length > 0) continue;
-      const remedy =
-        kind === 'input'
-          ? 'make it a constant of the graph, or give it a first dimension for the rows'
-          : 'leave it out of "outputs" in model.json, or export one value per row';
-      problems.push(`${kind} "${name}" is a single value without a batch dimension; ${remedy}`);
-    }
-  }
-  if (problems.length > 0) return undefined;
-  const sizes = new Set(inputs.map(({ shape }) => shape[0] as Dimension));
-  if (sizes.size > 1) {
-    const dimensions = inputs.map(
-      ({ name, shape }) => `"${name}" [${shape.map((each) => each ?? '?').join(', ')}]`,
-    );
-    problems.push(
-      `the inputs do not share a batch dimension: ${dimensions.join(', ')}; export all of them with a dynamic first dimension`,
-    );
-    return undefined;
-  }
-  const [size = null] = sizes;
-  for (const { name, shape } of outputs) {
-    const first = shape[0] as Dimension;
-    if (first === null || first === size) continue;
-    problems.push(
-      size === null
-        ? `output "${name}" has a first dimension of ${first} however many rows go in; leave it out of "outputs" in model.json, or export one value per row`
-        : `the inputs have a first dimension of ${size} and output "${name}" one of ${first}: there is no batch dimension; export the model with a dynamic first dimension`,
-    );
-  }
-  return size ?? undefined;
-}
-
-function fixedBatchProblems(file: ManifestFile, fixedBatch: number | undefined): string[] {
-  const { fixed_batch: stated, micro_batch: micro } = file.limits ?? {};
-  if (stated !== undefined && stated !== fixedBatch) {
-    return [`fixed_batch is ${stated}, but the graph takes ${fixedBatch ?? 'any number of'} rows`];
-  }
-  if (fixedBatch !== undefined && fixedBatch > MICRO_BATCH_MAX) {
-    return [`the graph takes just ${fixedBatch} rows at once, more than ${MICRO_BATCH_MAX}`];
-  }
-  if (fixedBatch !== undefined && micro !== undefined && micro !== fixedBatch) {
-    return [`micro_batch is ${micro}, but the graph takes just ${fixedBatch} rows at once; leave it out`];
-  }
-  return [];
 }
 
 function outputNameProblems({ outputs, primary, default_outputs: shown = [] }: Manifest): string[] {
