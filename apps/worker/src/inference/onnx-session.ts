@@ -1,10 +1,5 @@
 /** The one door to ONNX Runtime: opens a graph, says what it takes and gives, and runs rows through it in micro-batches. */
-import {
-  ELEMENT_TYPE_NAMES,
-  isElementType,
-  type NumberArray,
-  type TensorData,
-} from '@millrace/batch/manifest/element-types';
+import { ELEMENT_TYPE_NAMES, isElementType, type TensorData } from '@millrace/batch/manifest/element-types';
 import type { Graph, GraphValue } from '@millrace/batch/manifest/graph';
 import type { Manifest } from '@millrace/batch/manifest/manifest';
 import { type Column, ColumnBuilder } from '@millrace/batch/results/column';
@@ -22,6 +17,20 @@ const SESSION_OPTIONS: InferenceSession.SessionOptions = {
   // Its messages may quote values of rows. An error is thrown all the same.
   logSeverityLevel: 4,
 };
+
+/**
+ * Has onnxruntime-common hold half-precision numbers as bits. Where Node has an array of its own for them, from version 24
+ * on, it would use that, in which the binding of version 1.30 finds no bytes ("not enough space"). It decides once, with
+ * the first tensor.
+ */
+function holdHalfPrecisionAsBits(): void {
+  const own = Object.getOwnPropertyDescriptor(globalThis, 'Float16Array');
+  Reflect.deleteProperty(globalThis, 'Float16Array');
+  new Tensor('float16', new Uint16Array(0), [0]);
+  if (own !== undefined) Object.defineProperty(globalThis, 'Float16Array', own);
+}
+
+holdHalfPrecisionAsBits();
 
 export interface RunOutput {
   name: string;
@@ -85,7 +94,7 @@ export class OnnxSession {
     const results = await this.session.run(Object.fromEntries(feeds), names);
     return names.map((name) => {
       const result = results[name] as Tensor;
-      const output = { name, data: dataOf(result), rowShape: rowShapeOf(name, result, size) };
+      const output = { name, data: result.data as TensorData, rowShape: rowShapeOf(name, result, size) };
       result.dispose();
       return output;
     });
@@ -109,13 +118,6 @@ function graphValue(value: InferenceSession.ValueMetadata): GraphValue {
 
 function tensorOf({ type, data, shape }: Take): Tensor {
   return new Tensor(type as 'float32', data as Float32Array, shape);
-}
-
-/** Half-precision numbers come in an array of their own where Node has one; they are kept as bits. */
-function dataOf({ type, data }: Tensor): TensorData {
-  if (type !== 'float16' || data instanceof Uint16Array) return data as TensorData;
-  const { buffer, byteOffset, length } = data as unknown as NumberArray;
-  return new Uint16Array(buffer as ArrayBuffer, byteOffset, length);
 }
 
 /** The shape of one row of a result. */
