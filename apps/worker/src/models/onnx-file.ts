@@ -4,34 +4,33 @@
  * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
  */
 
-export interface OnnxFile {
+/** What is found on the way through a file. */
+interface Found {
+  graph: boolean;
   /** Paths of external tensor data, as the file gives them. */
   externalData: string[];
-  /** The newest opset that the file asks for, by domain; `ai.onnx` for the default one. */
-  opsets: Record<string, number>;
 }
 
-/** @throws Error that says what the file is instead */
-export function inspectOnnx(bytes: Uint8Array): OnnxFile {
+/**
+ * @returns the paths of external tensor data, as the file gives them
+ * @throws Error that says what the file is instead
+ */
+export function inspectOnnx(bytes: Uint8Array): string[] {
   if (bytes.length === 0) throw new Error('is empty');
   const start = new TextDecoder('latin1').decode(bytes.subarray(0, 64));
   if (start.startsWith('version https://git-lfs')) {
     throw new Error('is a Git LFS pointer and not the model; fetch it with "git lfs pull"');
   }
-  const file: OnnxFile = { externalData: [], opsets: {} };
-  const found = { graph: false };
+  const found: Found = { graph: false, externalData: [] };
   try {
-    walk(bytes, 'model', file, found);
+    walk(bytes, 'model', found);
   } catch (error) {
-    if (error instanceof CutOffError && found.graph)
-      throw new Error(`is cut off: ${error.message}; copy it again`);
-    if (error instanceof CutOffError && LOOKS_LIKE_ONNX.test(start)) {
-      throw new Error(`is cut off: ${error.message}; copy it again`);
-    }
+    const isCutOff = error instanceof CutOffError && (found.graph || LOOKS_LIKE_ONNX.test(start));
+    if (isCutOff) throw new Error(`is cut off: ${(error as Error).message}; copy it again`);
     throw new Error('is not an ONNX file');
   }
   if (!found.graph) throw new Error('is not an ONNX file: it holds no graph');
-  return file;
+  return found.externalData;
 }
 
 /** An ir_version (field 1, one byte), then the producer's name or an opset, a graph, ... */
@@ -42,16 +41,15 @@ class CutOffError extends Error {}
 
 /** Messages on the way to tensors: field number → what it holds. */
 const MESSAGES = {
-  model: { 7: 'graph', 8: 'opset', 20: 'training', 25: 'function' },
+  model: { 7: 'graph', 20: 'training', 25: 'function' },
   training: { 1: 'graph', 2: 'graph' },
-  function: { 7: 'node', 9: 'opset', 11: 'attribute' },
+  function: { 7: 'node', 11: 'attribute' },
   graph: { 1: 'node', 5: 'tensor', 15: 'sparse' },
   node: { 5: 'attribute' },
   attribute: { 5: 'tensor', 6: 'graph', 10: 'tensor', 11: 'graph', 22: 'sparse', 23: 'sparse' },
   sparse: { 1: 'tensor', 2: 'tensor' },
   tensor: { 13: 'external' },
   external: {},
-  opset: {},
 } as const satisfies Record<string, Record<number, string>>;
 
 type MessageName = keyof typeof MESSAGES;
@@ -59,43 +57,27 @@ type MessageName = keyof typeof MESSAGES;
 /** Nested deeper than any real graph; each subgraph takes three levels. */
 const DEPTH_MAX = 300;
 
-function walk(
-  bytes: Uint8Array,
-  message: MessageName,
-  file: OnnxFile,
-  found: { graph: boolean },
-  depth = 0,
-): void {
+function walk(bytes: Uint8Array, message: MessageName, found: Found, depth = 0): void {
   if (depth > DEPTH_MAX) throw new Error('nested too deeply');
   const texts: Record<number, string> = {};
-  let number = 0;
-  for (const field of fields(bytes)) {
-    if (field.bytes === undefined) {
-      if (field.number === 2) number = field.value;
-      continue;
-    }
-    const inner = (MESSAGES[message] as Record<number, MessageName>)[field.number];
+  for (const { number, content } of fields(bytes)) {
+    const inner = (MESSAGES[message] as Record<number, MessageName>)[number];
     if (inner !== undefined) {
       if (message === 'model' && inner === 'graph') found.graph = true;
-      walk(field.bytes, inner, file, found, depth + 1);
-    } else if (message === 'external' || message === 'opset') {
-      texts[field.number] = new TextDecoder().decode(field.bytes);
+      walk(content, inner, found, depth + 1);
+    } else if (message === 'external') {
+      texts[number] = new TextDecoder().decode(content);
     }
   }
-  if (message === 'external' && texts[1] === 'location') file.externalData.push(texts[2] ?? '');
-  if (message === 'opset') {
-    const domain = texts[1] || 'ai.onnx';
-    file.opsets[domain] = Math.max(file.opsets[domain] ?? 0, number);
-  }
+  if (texts[1] === 'location') found.externalData.push(texts[2] ?? '');
 }
 
 interface Field {
   number: number;
-  value: number;
-  /** Of a field with a length. */
-  bytes?: Uint8Array;
+  content: Uint8Array;
 }
 
+/** Those that have a length; the others are only passed over. */
 function* fields(bytes: Uint8Array): Generator<Field> {
   let at = 0;
   const varint = (): number => {
@@ -122,7 +104,7 @@ function* fields(bytes: Uint8Array): Generator<Field> {
     if (number === 0) throw new Error('field 0');
     switch (tag % 8) {
       case 0:
-        yield { number, value: varint() };
+        varint();
         break;
       case 1:
         skip(8);
@@ -130,7 +112,7 @@ function* fields(bytes: Uint8Array): Generator<Field> {
       case 2: {
         const length = varint();
         const start = skip(length);
-        yield { number, value: 0, bytes: bytes.subarray(start, at) };
+        yield { number, content: bytes.subarray(start, at) };
         break;
       }
       case 5:

@@ -33,7 +33,7 @@ export async function readVersionFiles(
 ): Promise<VersionFiles> {
   const name = basename(path);
   const model = await readRegularFile(path, ONNX_BYTES_MAX);
-  const { externalData } = named(name, () => inspectOnnx(model));
+  const externalData = named(name, () => inspectOnnx(model));
   const digest = await digestFile(path);
   const fingerprint = createHash('sha256').update(digest);
   const external: VersionFiles['external'] = [];
