@@ -14,9 +14,8 @@ export function readyRoute(catalog: Catalog, serverProblems: () => Promise<strin
 
 async function findProblems(catalog: Catalog, serverProblems: () => Promise<string[]>): Promise<string[]> {
   try {
-    const [server, models] = await Promise.all([serverProblems(), catalog.list()]);
-    const isServed = models.some((entry) => entry.workers > 0);
-    return isServed ? server : [...server, 'no live worker serves a model'];
+    const [server, workers] = await Promise.all([serverProblems(), catalog.readyWorkers()]);
+    return workers > 0 ? server : [...server, 'no live worker serves a model'];
   } catch {
     return ['Redis does not answer'];
   }

@@ -116,6 +116,8 @@ export interface CatalogModel {
 
 interface Snapshot {
   readAt: number;
+  /** Live workers that serve a model and have looked at all of theirs. */
+  readyWorkers: number;
   models: Map<string, CatalogModel>;
 }
 
@@ -143,6 +145,11 @@ export class Catalog {
   /** What is offered under `name@version`; undefined when nothing is. */
   async get(key: string): Promise<CatalogEntry | undefined> {
     return (await this.list()).find(({ model }) => modelKey(model) === key);
+  }
+
+  /** Live workers that serve a model; one that has just started counts once it has looked at all of its models. */
+  async readyWorkers(): Promise<number> {
+    return (await this.current()).readyWorkers;
   }
 
   /** @throws BatchError `unknown_model` */
@@ -206,7 +213,8 @@ export class Catalog {
     ]);
     const published = new Map(names.map((name, at) => [name, lastAliases[at]]));
     const found = beats.filter((beat) => beat !== undefined);
-    const snapshot = { readAt, models: modelsOf(descriptors, found, published) };
+    const ready = found.filter(({ is_complete: isComplete, pins }) => isComplete && pins.length > 0);
+    const snapshot = { readAt, models: modelsOf(descriptors, found, published), readyWorkers: ready.length };
     this.snapshot = snapshot;
     return snapshot;
   }

@@ -193,3 +193,19 @@ it('a version that was removed while no worker ran is not the highest any more o
   expect((await catalog.resolve('iris')).model.version).toBe(1);
   expect(await catalog.resolve('iris@2')).toMatchObject({ workers: 0 });
 });
+
+it('a worker that has just started is ready once it has looked at all of its models', async () => {
+  const ready = async () => {
+    now += 2_000;
+    return catalog.readyWorkers();
+  };
+  expect(await ready()).toBe(0);
+  await worker('a').beat({ ...serving(IRIS), isComplete: false }, now);
+  expect(await ready()).toBe(0);
+  await worker('a').beat(serving(), now);
+  expect(await ready()).toBe(0);
+  await worker('a').beat(serving(IRIS), now);
+  expect(await ready()).toBe(1);
+  await worker('a').leave();
+  expect(await ready()).toBe(0);
+});

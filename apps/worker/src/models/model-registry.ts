@@ -64,7 +64,7 @@ export class ModelRegistry {
   /** What the last look at the directory itself had to complain about. */
   private misplaced: Refusal[] = [];
   private readonly prover = new Prover();
-  /** Everything has been looked at once. */
+  /** Everything has been looked at once; what takes long may still be on its way. */
   private hasLooked = false;
   private isStopped = false;
   private readonly now: () => number;
@@ -97,8 +97,6 @@ export class ModelRegistry {
     const found = await scanModelDirectory(this.options.directory);
     this.unsettled = new Map(found.versions.map((each) => [modelKey(each), each.signature]));
     await this.follow(found);
-    this.hasLooked = true;
-    this.options.onChange?.();
   }
 
   /** Takes in what has changed in the directory, and lets go of sessions that nobody asks for. */
@@ -132,6 +130,10 @@ export class ModelRegistry {
       }
       await this.removeMissing(new Set(found.versions.map(modelKey)));
       await this.followAliases(found);
+      if (!this.hasLooked) {
+        this.hasLooked = true;
+        this.options.onChange?.();
+      }
       for (const version of slow) await this.look(version, proveMs);
       if (slow.length > 0) await this.followAliases(found);
     } finally {
