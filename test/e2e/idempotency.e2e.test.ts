@@ -51,7 +51,7 @@ function startApi(env: Record<string, string> = {}): PlatformProcess {
     KEY_PREFIX: PREFIX,
     PORT: '0',
   };
-  const lease = { IDEMPOTENCY_LEASE_MS: String(LEASE_MS) };
+  const lease = { UPLOAD_LEASE_MS: String(LEASE_MS) };
   const api = startProcess('api', { ...process.env, ...settings, ...lease, ...env }, (text) => {
     log = (log + text).slice(-20_000);
   });

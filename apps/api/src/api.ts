@@ -8,8 +8,9 @@ import { Catalog } from '@millrace/queue/catalog';
 import { ClaimStore } from '@millrace/queue/claim-store';
 import { connectForRequests, connectForWork, serverProblems, watchOutages } from '@millrace/queue/connection';
 import { FinishedEvents } from '@millrace/queue/finished-events';
-import { CLAIM_KEPT_MS, Keys } from '@millrace/queue/keys';
+import { CLAIM_KEPT_MS, DEFAULT_LIFETIMES, Keys } from '@millrace/queue/keys';
 import { Producer } from '@millrace/queue/producer';
+import { TaskIds } from '@millrace/queue/task-ids';
 import { TaskStore } from '@millrace/queue/task-store';
 import { createApp } from './app.js';
 import { ApiKeys } from './auth/api-keys.js';
@@ -44,11 +45,12 @@ export async function startApi(settings: ApiSettings, log: Logger, stopWith: Sto
   const producer = new Producer(redis, keys, (error) => log.debug('the queue', errorFields(error)));
   const catalog = new Catalog(redis, keys);
   watchQueue(registry, producer, catalog);
-  const store = new TaskStore(redis, keys);
-  const claimLifetimes = { leaseMs: settings.IDEMPOTENCY_LEASE_MS, keptMs: CLAIM_KEPT_MS };
+  const leaseMs = settings.UPLOAD_LEASE_MS;
+  const store = new TaskStore(redis, keys, { ...DEFAULT_LIFETIMES, leaseMs });
   const app = createApp({
     store,
-    claims: new ClaimStore(redis, keys, store, claimLifetimes),
+    ids: new TaskIds(settings.TASK_ID_SECRET),
+    claims: new ClaimStore(redis, keys, store, { leaseMs, keptMs: CLAIM_KEPT_MS }),
     producer,
     catalog,
     events,

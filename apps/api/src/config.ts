@@ -20,8 +20,10 @@ export const ApiSettings = z
     MAX_ROW_BYTES: integer(64, 64 * MIB, 16 * MIB),
     /** How long an upload may send nothing. */
     UPLOAD_IDLE_MS: integer(100, 600_000, 30_000),
-    /** How long an Idempotency-Key stays in use after the API process that received its upload was killed. */
-    IDEMPOTENCY_LEASE_MS: integer(100, 600_000, 15_000),
+    /** How long an upload, and its Idempotency-Key, is left alone after the API process that received it was killed. */
+    UPLOAD_LEASE_MS: integer(100, 600_000, 15_000),
+    /** Signs task ids, so that a lost one is told from one that never was. The same for all API processes, and for ever. */
+    TASK_ID_SECRET: z.string().default('millrace'),
     /** How long a stopping API lets requests finish. */
     STOP_GRACE_MS: integer(0, 600_000, 15_000),
   })

@@ -31,6 +31,7 @@ export const STATUS: Record<RequestCode, number> = {
   store_unavailable: 503,
   task_ended: 409,
   task_erased: 410,
+  task_lost: 410,
   too_many_rows: 413,
   unauthorized: 401,
   unknown_column: 400,
@@ -40,6 +41,7 @@ export const STATUS: Record<RequestCode, number> = {
   unsupported_encoding: 415,
   unsupported_media_type: 415,
   upload_aborted: 400,
+  upload_interrupted: 503,
   upload_timeout: 408,
 };
 
@@ -47,6 +49,7 @@ export const STATUS: Record<RequestCode, number> = {
 const RETRY_AFTER_SECONDS: Partial<Record<RequestCode, number>> = {
   idempotency_key_in_use: 1,
   store_unavailable: 2,
+  upload_interrupted: 2,
 };
 
 /** How long the rest of a refused upload is read and thrown away, so that the client gets to read the answer. */

@@ -8,6 +8,7 @@ import { connectForRequests, connectForWork, serverProblems, watchOutages } from
 import { FinishedEvents } from '@millrace/queue/finished-events';
 import { CLAIM_KEPT_MS, type ClaimLifetimes, type Keys } from '@millrace/queue/keys';
 import { Producer } from '@millrace/queue/producer';
+import { TaskIds } from '@millrace/queue/task-ids';
 import { TaskStore } from '@millrace/queue/task-store';
 import type { Express } from 'express';
 import { irisDescriptor } from '../../../test/fixtures/iris.js';
@@ -24,6 +25,8 @@ export const LIMITS = {
   maxRowBytes: 1024,
   uploadIdleMs: 10_000,
 };
+
+export const IDS = new TaskIds('secret of the tests');
 
 export interface Harness {
   app: Express;
@@ -54,6 +57,7 @@ export async function startHarness(
   const producer = new Producer(redis, keys, () => {});
   const app = createApp({
     store,
+    ids: IDS,
     claims: new ClaimStore(redis, keys, store, claimLifetimes),
     producer,
     catalog: new Catalog(redis, keys),

@@ -185,7 +185,12 @@ describe('a request that is sent again', () => {
   it('makes a new task once the results have expired', async () => {
     const sent = { body: JSON.stringify(ROWS.slice(0, 1)) };
     const { body } = await submit(sent).expect(202);
-    const brief = new TaskStore(redis.redis, keys, { unfinishedMs: 60_000, resultsMs: 1, recordMs: 60_000 });
+    const brief = new TaskStore(redis.redis, keys, {
+      leaseMs: 5_000,
+      unfinishedMs: 60_000,
+      resultsMs: 1,
+      recordMs: 60_000,
+    });
     await brief.begin(body.task_id, 0, [`iris@1 ${IRIS_FINGERPRINT}`]);
     await brief.commit(body.task_id, 0, { counts: { succeeded: 1, invalid: 0, failed: 0 }, segments: {} });
     const again = await until(

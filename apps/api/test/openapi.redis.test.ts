@@ -322,10 +322,10 @@ async function finishedTask(errors: Parameters<typeof encodeChunk>[0]['errors'])
   const id = await startedTask();
   const { store } = harness;
   if (errors.length === 0) {
-    await store.abort(id, 'upload_aborted', 'the client went away');
+    await store.abort(id, 'the client went away');
     return id;
   }
-  await store.seal(id);
+  await store.seal(id, 1);
   const columns = IRIS_MANIFEST.outputs.map((output) => {
     const column = new ColumnBuilder(output, 2);
     const [size = 1] = output.shape as number[];

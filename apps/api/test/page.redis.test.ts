@@ -25,7 +25,7 @@ async function taskOf(sizes: readonly number[]): Promise<string> {
     await harness.store.append(id, { index, firstRow, rows, bytes: Buffer.from('…') });
     firstRow += rows;
   }
-  await harness.store.seal(id);
+  await harness.store.seal(id, sizes.length);
   return id;
 }
 

@@ -35,7 +35,7 @@ async function finishedTask(store = harness.store): Promise<string> {
   for (let index = 0; index < 3; index++) {
     await store.append(id, { index, firstRow: index * 2, rows: 2, bytes: Buffer.from('…') });
   }
-  await store.seal(id);
+  await store.seal(id, 3);
   for (const index of [2, 0, 1]) await store.commit(id, index, resultOf(index));
   return id;
 }
@@ -143,7 +143,7 @@ it('a task whose upload broke off says so in every format', async () => {
     pool: 'default',
     requestId: 'r',
   });
-  await harness.store.abort(id, 'upload_aborted', 'the client went away');
+  await harness.store.abort(id, 'the client went away');
   const error = { code: 'upload_aborted', message: 'the client went away' };
   expect(JSON.parse((await get(id)).body)).toMatchObject({ status: 'failed', error });
   expect(JSON.parse((await get(id, 'application/x-ndjson')).body)).toEqual({ error });
@@ -163,7 +163,7 @@ describe('waiting', () => {
       requestId: 'r',
     });
     await harness.store.append(id, { index: 0, firstRow: 0, rows: 2, bytes: Buffer.from('…') });
-    await harness.store.seal(id);
+    await harness.store.seal(id, 1);
     const waiting = get(id)
       .set('prefer', 'respond-async, wait=55')
       .expect(200)

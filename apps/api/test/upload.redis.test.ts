@@ -128,8 +128,8 @@ it('of more rows than the model allows is refused, and its undoing leaves nothin
 
 it('is not accepted when somebody has given it up just before the last step', async () => {
   await upload.add(chunk(0));
-  const finished = upload.finish(() => store.abort(ID, 'upload_aborted', 'the process fell silent'));
-  await expect(finished).rejects.toMatchObject({ code: 'task_ended' });
+  const finished = upload.finish(() => store.abort(ID, 'the process fell silent'));
+  await expect(finished).rejects.toMatchObject({ code: 'upload_interrupted' });
   expect(await store.read(ID)).toMatchObject({ status: 'failed' });
 });
 
@@ -145,8 +145,8 @@ it('that was confirmed is not undone: it may be sealed and given out', async () 
 
 /** The real store, of which one reply is lost. */
 class LossyStore extends TaskStore {
-  override async seal(id: string): Promise<never> {
-    await super.seal(id);
+  override async seal(id: string, chunks: number): Promise<never> {
+    await super.seal(id, chunks);
     throw new Error('Command timed out');
   }
 }

@@ -30,5 +30,9 @@ export const WorkerSettings = z.object({
   STOP_GRACE_MS: integer(0, 600_000, 20_000),
   /** How long results are kept, in seconds. */
   RESULT_TTL_SECONDS: integer(1, 365 * 86_400, 86_400),
+  /** Bytes of results that are kept in all; beyond it, the oldest go before their time. 0: half of `maxmemory`, if there is one. */
+  RESULTS_MAX_BYTES: integer(0, 2 ** 50, 0),
+  /** How often one of the workers puts right what crashes leave behind. */
+  REAP_INTERVAL_MS: integer(100, 3_600_000, 5_000),
 });
 export type WorkerSettings = z.infer<typeof WorkerSettings>;

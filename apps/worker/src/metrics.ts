@@ -1,6 +1,7 @@
 /** What a worker counts. */
 import type { ChunkResult } from '@millrace/batch/results/encode-chunk';
 import { STEP_SECONDS, WAIT_SECONDS } from '@millrace/process/metrics';
+import { MENDS, type Mend } from '@millrace/queue/reaper';
 import { Counter, Histogram, type Registry } from 'prom-client';
 
 export type Step = 'begin' | 'decode' | 'infer' | 'encode' | 'commit';
@@ -10,6 +11,8 @@ export class WorkerMetrics {
   private readonly rows: Counter<'model' | 'outcome'>;
   private readonly steps: Histogram<'step'>;
   private readonly waiting: Histogram;
+  private readonly mends: Counter<'what'>;
+  private readonly expired: Counter;
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -38,6 +41,27 @@ export class WorkerMetrics {
       buckets: WAIT_SECONDS,
       registers,
     });
+    this.mends = new Counter({
+      name: 'millrace_reaper_mended_total',
+      help: 'What crashes have left behind and this worker has put right. None in a healthy run.',
+      labelNames: ['what'],
+      registers,
+    });
+    for (const what of MENDS) this.mends.inc({ what }, 0);
+    this.expired = new Counter({
+      name: 'millrace_results_expired_early_total',
+      help: 'Tasks whose results went before their time because all results together were too large.',
+      registers,
+    });
+  }
+
+  mended(what: Mend): void {
+    this.mends.inc({ what });
+  }
+
+  /** The results of a task went before their time. */
+  expiredEarly(): void {
+    this.expired.inc();
   }
 
   waited(seconds: number): void {

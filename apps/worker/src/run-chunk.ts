@@ -193,7 +193,11 @@ async function commit(
       metrics.ended('committed');
       metrics.committed(chunk.model, result);
       log.debug('a chunk was committed', { ...idsOf(run, chunk), ...result.counts });
-      if (committed === 'finished') log.info('a task finished', { ...idsOf(run, chunk), model: chunk.model });
+      if (committed === 'finished') {
+        log.info('a task finished', { ...idsOf(run, chunk), model: chunk.model });
+        // Should this be lost, the reaper does it.
+        store.settle(run.task).catch(() => {});
+      }
       return SETTLED;
     case 'done':
     case 'gone':

@@ -9,6 +9,7 @@ import { connectForWork, isOutage, serverProblems, watchOutages } from '@millrac
 import { Consumer } from '@millrace/queue/consumer';
 import { FinishedEvents } from '@millrace/queue/finished-events';
 import { DEFAULT_LIFETIMES, Keys } from '@millrace/queue/keys';
+import { Reaper } from '@millrace/queue/reaper';
 import { TaskStore } from '@millrace/queue/task-store';
 import { createAdminServer, stopServer } from './admin-server.js';
 import type { WorkerSettings } from './config.js';
@@ -80,7 +81,25 @@ export async function startWorker(
     onError: (error) => log.log(isOutage(error) ? 'debug' : 'warn', 'the queue', errorFields(error)),
   });
 
-  const publisher = new CatalogPublisher(redis, keys, randomUUID(), settings.WORKER_THREADS);
+  const workerId = randomUUID();
+  const publisher = new CatalogPublisher(redis, keys, workerId, settings.WORKER_THREADS);
+  const reaper = new Reaper({
+    redis,
+    keys,
+    store,
+    id: workerId,
+    intervalMs: settings.REAP_INTERVAL_MS,
+    maxResultBytes: settings.RESULTS_MAX_BYTES,
+    onMend: (what, about) => {
+      metrics.mended(what);
+      log.warn('the reaper put something right', { what, ...about });
+    },
+    onExpire: (task) => {
+      metrics.expiredEarly();
+      log.warn('results went before their time: there are too many', { task_id: task });
+    },
+    onError: (error) => log.log(isOutage(error) ? 'debug' : 'warn', 'the reaper', errorFields(error)),
+  });
   const heartbeat = new Heartbeat(publisher, () => models.models, log);
   const server = createAdminServer({
     registry,
@@ -94,6 +113,7 @@ export async function startWorker(
   stopWith([
     { name: 'models', deadlineMs: 1_000, run: () => follower.stop() },
     { name: 'heartbeat', deadlineMs: 1_000, run: () => heartbeat.stop() },
+    { name: 'reaper', deadlineMs: 2_000, run: () => reaper.stop() },
     {
       name: 'consumer',
       deadlineMs: settings.STOP_GRACE_MS + 3_000,
@@ -113,6 +133,7 @@ export async function startWorker(
     },
   ]);
   await heartbeat.start();
+  reaper.start();
   let isConsuming = false;
   const onModels = (): void => {
     heartbeat.beatNow();

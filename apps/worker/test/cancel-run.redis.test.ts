@@ -80,7 +80,7 @@ it.each(['cancelled', 'erased'])(
     const base = { client: 'alice', model: 'slow@1', fingerprint, pool: 'default', requestId: 'r' };
     await store.create({ id: TASK, format: 'ndjson', ...base });
     await store.append(TASK, { index: 0, firstRow: 0, rows: ROWS, bytes: Buffer.from('1\n'.repeat(ROWS)) });
-    await store.seal(TASK);
+    await store.seal(TASK, 1);
     const run: ChunkRun = {
       task: TASK,
       chunk: 0,

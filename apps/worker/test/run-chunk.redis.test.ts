@@ -78,7 +78,7 @@ async function submitted(lines: string, rows: number, model = 'fragile@1'): Prom
     requestId,
   });
   await store.append(TASK, { index: 0, firstRow: 0, rows, bytes: Buffer.from(lines) });
-  await store.seal(TASK);
+  await store.seal(TASK, 1);
 }
 
 const run = (change: Partial<ChunkRun> = {}): ChunkRun => ({

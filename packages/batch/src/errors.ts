@@ -26,6 +26,7 @@ export const REQUEST_CODES = [
   'store_unavailable',
   'task_ended',
   'task_erased',
+  'task_lost',
   'too_many_rows',
   'unauthorized',
   'unknown_column',
@@ -35,6 +36,7 @@ export const REQUEST_CODES = [
   'unsupported_encoding',
   'unsupported_media_type',
   'upload_aborted',
+  'upload_interrupted',
   'upload_timeout',
 ] as const;
 export type RequestCode = (typeof REQUEST_CODES)[number];

@@ -21,6 +21,10 @@ export interface Task {
   ledger: Ledger;
   /** Chunks stored so far; final once the task has left `receiving`. */
   chunks: number;
+  /** Bytes stored of chunks that are not done. */
+  inputBytes: number;
+  /** Bytes stored of results. */
+  resultBytes: number;
   /** Milliseconds since the epoch, like all times here. */
   createdAt: number;
   startedAt?: number;

@@ -53,6 +53,8 @@ describe('the view of a task', () => {
     status: 'pending',
     ledger: ledgerOf({ pending: 2 }),
     chunks: 1,
+    inputBytes: 0,
+    resultBytes: 0,
     createdAt: 0,
   } as const;
 

@@ -40,3 +40,9 @@ export function chunkJobOptions(job: ChunkJob): JobsOptions {
 export function chunkJobId({ task, chunk }: Pick<ChunkJob, 'task' | 'chunk'>): string {
   return `${task}.${chunk}`;
 }
+
+export function chunkOfJobId(id: string): Pick<ChunkJob, 'task' | 'chunk'> | undefined {
+  const at = id.lastIndexOf('.');
+  const chunk = Number(id.slice(at + 1));
+  return at > 0 && Number.isSafeInteger(chunk) ? { task: id.slice(0, at), chunk } : undefined;
+}

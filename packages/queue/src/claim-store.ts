@@ -19,7 +19,7 @@ import type { Redis } from 'ioredis';
 import type { ClaimLifetimes, Keys } from './keys.js';
 import { CLAIM_SCRIPTS } from './scripts/claim-scripts.js';
 import { defineScripts, type Script } from './scripts/define-scripts.js';
-import type { TaskStore } from './task-store.js';
+import { SILENT_UPLOAD, type TaskStore } from './task-store.js';
 
 /** A client's key, and the task that a request would have accepted under it. */
 export interface Claim {
@@ -104,13 +104,9 @@ export class ClaimStore {
 
   /** True when the task of a request that is no more was accepted; it is the answer then. Otherwise it cannot be any more. */
   private async settle(claim: Claim): Promise<boolean> {
-    await this.tasks.abort(
-      claim.task,
-      'upload_aborted',
-      'the API process that received it ended or fell silent',
-    );
+    await this.tasks.abort(claim.task, SILENT_UPLOAD);
     const task = await this.tasks.read(claim.task);
-    if (task === undefined || task.error?.code === 'upload_aborted') return false;
+    if (task === undefined || task.error !== undefined) return false;
     return this.answer(claim);
   }
 

@@ -35,6 +35,15 @@ export async function serverProblems(redis: Redis): Promise<string[]> {
   return problems;
 }
 
+/** Bytes that Redis uses, and may use; the latter is 0 where nothing limits it. */
+export async function memoryUse(redis: Redis): Promise<{ used: number; max: number }> {
+  const memory = await redis.info('memory');
+  return {
+    used: Number(infoField(memory, 'used_memory') ?? 0),
+    max: Number(infoField(memory, 'maxmemory') ?? 0),
+  };
+}
+
 function infoField(info: string, field: string): string | undefined {
   return new RegExp(`^${field}:(.*?)\\r?$`, 'm').exec(info)?.[1];
 }

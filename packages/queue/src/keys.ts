@@ -30,6 +30,18 @@ export class Keys {
   /** String: the task whose upload holds the idempotency key now. TTL: lease, renewed while the upload goes on. */
   lease = (client: string, key: string): string => `${this.claimTag(client, key)}:lease`;
 
+  /** Sorted set: id of a task that has not been seen to have finished → when it was created. TTL: unfinished, renewed by every task. */
+  unfinished = (): string => `${this.prefix}:unfinished`;
+
+  /** Sorted set: id of a finished task → when its results expire. TTL: index. */
+  results = (): string => `{${this.prefix}:results}:index`;
+
+  /** Hash: id of a finished task → bytes of its results, and `total`. TTL: index. */
+  resultBytes = (): string => `{${this.prefix}:results}:bytes`;
+
+  /** String: the worker whose turn it is to reap. TTL: reap interval. */
+  reaper = (): string => `${this.prefix}:reaper`;
+
   /** Channel: the id of every task that has finished. */
   finished = (): string => `${this.prefix}:finished`;
 
@@ -53,6 +65,18 @@ export class Keys {
     return `{${this.prefix}:queue}`;
   }
 
+  /** The pool whose queue this key describes; undefined for any other key. */
+  poolOf(key: string): string | undefined {
+    const [prefix, name] = [`${this.queuePrefix}:`, ':meta'];
+    return key.startsWith(prefix) && key.endsWith(name) ? key.slice(prefix.length, -name.length) : undefined;
+  }
+
+  /** The task whose record this key holds; undefined for any other key. */
+  taskOf(key: string): string | undefined {
+    const [prefix, name] = [`${this.prefix}:{`, '}:task'];
+    return key.startsWith(prefix) && key.endsWith(name) ? key.slice(prefix.length, -name.length) : undefined;
+  }
+
   private tag(id: string): string {
     return `${this.prefix}:{${id}}`;
   }
@@ -68,6 +92,8 @@ export class Keys {
 
 /** Lifetimes in milliseconds. */
 export interface Lifetimes {
+  /** How long an upload is left alone after the API process that receives it has ended or fallen silent. */
+  leaseMs: number;
   /** Of a task that does not finish, with its inputs and results. */
   unfinishedMs: number;
   /** Of results, from the end of their task. */
@@ -78,6 +104,7 @@ export interface Lifetimes {
 
 const HOUR = 3_600_000;
 export const DEFAULT_LIFETIMES: Lifetimes = {
+  leaseMs: 15_000,
   unfinishedMs: 7 * 24 * HOUR,
   resultsMs: 24 * HOUR,
   recordMs: 7 * 24 * HOUR,
@@ -93,6 +120,8 @@ export interface ClaimLifetimes {
 /** Long enough for a task that finishes as late as it may. */
 export const CLAIM_KEPT_MS = DEFAULT_LIFETIMES.unfinishedMs + DEFAULT_LIFETIMES.resultsMs;
 
+/** Of the index of results, renewed by every task; longer than results may be kept. */
+export const RESULT_INDEX_MS = 400 * 24 * HOUR;
 /** Of a model descriptor no worker publishes any more. */
 export const DESCRIPTOR_TTL_MS = 7 * 24 * HOUR;
 export const HEARTBEAT_MS = 2_000;

@@ -1,7 +1,7 @@
 /** The producer is responsible for putting chunk jobs into the queues, one for each pool, and for saying how much waits there. */
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { type ChunkJob, chunkJobId, chunkJobOptions } from './chunk-job.js';
+import { type ChunkJob, chunkJobId, chunkJobOptions, chunkOfJobId } from './chunk-job.js';
 import type { Keys } from './keys.js';
 
 const EVENTS_KEPT = 1_000;
@@ -38,6 +38,32 @@ export class Producer {
         Array.from({ length: batch }, (_, index) => queue.remove(chunkJobId({ task, chunk: start + index }))),
       );
     }
+  }
+
+  /** Removes the job of one chunk, as `remove` does. */
+  async removeOne(pool: string, job: ChunkJob): Promise<void> {
+    await this.queue(pool).remove(chunkJobId(job));
+  }
+
+  /** Which of a task's chunks have no job that is to run: none at all, or one that BullMQ has given up. */
+  async withoutJob(pool: string, task: string, chunks: readonly number[]): Promise<number[]> {
+    const queue = this.queue(pool);
+    const jobs = await Promise.all(
+      chunks.map((chunk) => this.redis.hmget(queue.toKey(chunkJobId({ task, chunk })), 'data', 'finishedOn')),
+    );
+    return chunks.filter((_, at) => jobs[at]?.[0] === null || jobs[at]?.[1] !== null);
+  }
+
+  /** Puts a chunk into the queue whose job is lost or was given up. One that waits or runs stays as it is. */
+  async requeue(pool: string, job: ChunkJob): Promise<void> {
+    await this.removeOne(pool, job);
+    await this.add(pool, job);
+  }
+
+  /** Some of the jobs that wait in a pool, from the one at this place on. */
+  async waiting(pool: string, from: number, count: number): Promise<Pick<ChunkJob, 'task' | 'chunk'>[]> {
+    const ids = await this.queue(pool).getRanges(['prioritized', 'delayed', 'wait'], from, from + count - 1);
+    return ids.flatMap((id) => chunkOfJobId(id) ?? []);
   }
 
   async depth(pool: string): Promise<QueueDepth> {

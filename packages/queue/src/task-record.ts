@@ -23,6 +23,8 @@ const TaskRecord = z.object({
   erased_at: Count.optional(),
   pool: z.string(),
   chunks: Count,
+  input_bytes: Count.prefault('0'),
+  result_bytes: Count.prefault('0'),
   total: Count,
   ...(Object.fromEntries(OUTCOMES.map((outcome) => [outcome, Count])) as Record<
     (typeof OUTCOMES)[number],
@@ -47,6 +49,8 @@ export function parseTask(hash: Record<string, string>): Task {
     status: record.status,
     ledger: { total, pending, running, succeeded, invalid, failed, cancelled, expired },
     chunks: record.chunks,
+    inputBytes: record.input_bytes,
+    resultBytes: record.result_bytes,
     createdAt: record.created_at,
   };
   if (record.started_at !== undefined) task.startedAt = record.started_at;

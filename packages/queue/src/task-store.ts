@@ -1,5 +1,4 @@
 /** The task store is responsible for everything of a task but its place in the queue: record, ledger, chunks, results. */
-import type { RequestCode } from '@millrace/batch/errors';
 import type { ChunkResult, Segments } from '@millrace/batch/results/encode-chunk';
 import type { CsvColumn } from '@millrace/batch/rows/row-reader';
 import type { Chunk } from '@millrace/batch/split/chunk-splitter';
@@ -11,6 +10,7 @@ import { DEFAULT_LIFETIMES, type Keys, type Lifetimes } from './keys.js';
 import { defineScripts, type Script } from './scripts/define-scripts.js';
 import { EMPTY_LEDGER } from './scripts/status-moves.js';
 import { TASK_SCRIPTS } from './scripts/task-scripts.js';
+import { TaskIndex } from './task-index.js';
 import { parseTask } from './task-record.js';
 
 export interface NewTask {
@@ -29,30 +29,38 @@ export interface NewTask {
   requestId: string;
 }
 
+const OPEN_CHUNK = /^(pending|running) /;
+
 export interface ChunkSpan {
   state: 'pending' | 'running' | 'done' | 'cancelled' | 'expired';
   firstRow: number;
   rows: number;
 }
 
+/** Why an upload was aborted that nobody works on any more. */
+export const SILENT_UPLOAD = 'the API process that received it ended or fell silent';
+
 export type Committed = 'committed' | 'finished' | 'done' | 'gone';
 
 export class TaskStore {
+  readonly index: TaskIndex;
   private readonly scripts: Record<keyof typeof TASK_SCRIPTS, Script>;
 
   /** @param now milliseconds since the epoch */
   constructor(
     private readonly redis: Redis,
     private readonly keys: Keys,
-    private readonly lifetimes: Lifetimes = DEFAULT_LIFETIMES,
+    readonly lifetimes: Lifetimes = DEFAULT_LIFETIMES,
     private readonly now: () => number = Date.now,
   ) {
+    this.index = new TaskIndex(redis, keys);
     this.scripts = defineScripts(redis, TASK_SCRIPTS);
   }
 
   /** Records a task in `receiving`, with an empty ledger. */
   async create(task: NewTask): Promise<void> {
     const key = this.keys.task(task.id);
+    const createdAt = this.now();
     const record = {
       ...EMPTY_LEDGER,
       id: task.id,
@@ -63,17 +71,31 @@ export class TaskStore {
       pool: task.pool,
       request_id: task.requestId,
       status: 'receiving',
-      created_at: this.now(),
+      created_at: createdAt,
       chunks: 0,
       done: 0,
+      input_bytes: 0,
+      result_bytes: 0,
       ...(task.columns === undefined ? {} : { columns: JSON.stringify(task.columns) }),
     };
     const fields = Object.entries(record).flat();
-    await this.scripts.create(key, this.lifetimes.unfinishedMs, task.expiresInMs ?? '', ...fields);
+    const { unfinishedMs, leaseMs } = this.lifetimes;
+    await Promise.all([
+      this.index.add(task.id, createdAt),
+      this.scripts.create(key, unfinishedMs, leaseMs, task.expiresInMs ?? '', ...fields),
+    ]);
   }
 
-  /** Stores a chunk's bytes and counts its rows as pending; `stopped` when the task takes no more. */
-  async append(id: string, chunk: Chunk): Promise<'stored' | 'stopped'> {
+  /** Says that the upload goes on; whoever does not for the length of its lease is taken for dead. */
+  async renew(id: string): Promise<void> {
+    await this.scripts.renew(this.keys.task(id), this.lifetimes.leaseMs);
+  }
+
+  /**
+   * Stores a chunk's bytes and counts its rows as pending; `stopped` when the task takes no more, `gone` when Redis knows
+   * nothing of it.
+   */
+  async append(id: string, chunk: Chunk): Promise<'stored' | 'stopped' | 'gone'> {
     const reply = await this.scripts.append(
       this.keys.task(id),
       this.keys.chunks(id),
@@ -84,22 +106,35 @@ export class TaskStore {
       bufferOf(chunk.bytes),
       this.lifetimes.unfinishedMs,
     );
-    return reply as 'stored' | 'stopped';
+    return reply as 'stored' | 'stopped' | 'gone';
   }
 
-  /** Ends the upload: from now on the task finishes with its last chunk. Undefined when there is no such task. */
-  async seal(id: string): Promise<Task | undefined> {
+  /**
+   * Ends the upload: from now on the task finishes with its last chunk. Undefined when Redis does not hold it with as many
+   * chunks as were stored: it has lost something since.
+   */
+  async seal(id: string, chunks: number): Promise<Task | undefined> {
     const reply = await this.scripts.seal(
       this.keys.task(id),
       this.keys.chunks(id),
       ...this.finishArguments(id),
+      chunks,
     );
     return taskOf(pairs(reply as string[]));
   }
 
   /** Fails a task whose upload broke off, and removes its bytes; later commits of its chunks are refused. */
-  async abort(id: string, code: RequestCode, message: string): Promise<void> {
-    await this.scripts.abort(
+  async abort(id: string, message: string): Promise<void> {
+    await this.abortIf('', id, message);
+  }
+
+  /** The same, for one whose upload has been silent for longer than its lease. True when it was. */
+  async abortLapsed(id: string): Promise<boolean> {
+    return this.abortIf('lapsed', id, SILENT_UPLOAD);
+  }
+
+  private async abortIf(which: 'lapsed' | '', id: string, message: string): Promise<boolean> {
+    const reply = await this.scripts.abort(
       this.keys.task(id),
       this.keys.chunks(id),
       this.now(),
@@ -107,9 +142,16 @@ export class TaskStore {
       this.keys.finished(),
       this.keys.inputs(id),
       this.keys.outputs(id),
-      code,
       message,
+      which,
     );
+    if (reply === 1) await this.index.remove(id);
+    return reply === 1;
+  }
+
+  /** True when a task is being received and Redis was restarted, or replaced by another, since that began. */
+  async isInterrupted(id: string): Promise<boolean> {
+    return (await this.scripts.isInterrupted(this.keys.task(id))) === 1;
   }
 
   /** Removes a task that was refused before its id was given out. */
@@ -120,6 +162,7 @@ export class TaskStore {
       this.keys.inputs(id),
       this.keys.outputs(id),
     );
+    await this.index.remove(id);
   }
 
   /** Starts a chunk, if its model is among those that the worker serves, given by their pins: its rows count as running, its bytes are handed out. */
@@ -178,6 +221,7 @@ export class TaskStore {
   /** Cancels a task that is unfinished, and removes all of its rows and results at once. */
   async erase(id: string): Promise<void> {
     await this.scripts.erase(this.keys.task(id), this.keys.chunks(id), ...this.finishArguments(id));
+    await Promise.all([this.index.remove(id), this.index.removeResults([id])]);
   }
 
   /** The task's record, expired if its deadline has passed; undefined when there is none. */
@@ -187,6 +231,24 @@ export class TaskStore {
     const isDue = task?.deadlineAt !== undefined && !isTerminal(task.status) && task.deadlineAt <= this.now();
     if (!isDue || (await this.end(id, 'expired')) === 'early') return task;
     return taskOf(await this.redis.hgetall(this.keys.task(id)));
+  }
+
+  /** Notes in the index that a task has ended. The reaper does it, too, later. */
+  async settle(id: string): Promise<void> {
+    const task = await this.read(id);
+    if (task !== undefined && isTerminal(task.status)) await this.index.settle(task);
+  }
+
+  /** Removes the results of a finished task before their time; its id answers that they have expired. */
+  async expireResults(id: string): Promise<void> {
+    await this.scripts.expireResults(
+      this.keys.task(id),
+      this.keys.chunks(id),
+      this.now(),
+      this.lifetimes.recordMs,
+      this.keys.outputs(id),
+      this.keys.inputs(id),
+    );
   }
 
   /** Segments of a chunk's result, by name; those that it does not have are absent. Undefined when it has expired. */
@@ -208,6 +270,17 @@ export class TaskStore {
     if (entry === null) return undefined;
     const [state, firstRow, rows] = entry.split(' ');
     return { state: state as ChunkSpan['state'], firstRow: Number(firstRow), rows: Number(rows) };
+  }
+
+  /** Which of these chunks, or of all, are still to be committed. */
+  async openChunks(id: string, among?: readonly number[]): Promise<number[]> {
+    const key = this.keys.chunks(id);
+    const entries =
+      among === undefined
+        ? Object.entries(await this.redis.hgetall(key))
+        : (await this.redis.hmget(key, ...among.map(String))).map((entry, at) => [among[at], entry] as const);
+    const open = entries.filter(([, entry]) => entry !== null && OPEN_CHUNK.test(entry));
+    return open.map(([chunk]) => Number(chunk));
   }
 
   private finishArguments(id: string): [number, number, number, string, string, string] {

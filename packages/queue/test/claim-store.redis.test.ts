@@ -28,7 +28,7 @@ afterAll(() => connection.disconnect());
 beforeEach(() => {
   keys = redis.freshKeys();
   now = NOW;
-  const lifetimes = { unfinishedMs: 60_000, resultsMs: RESULTS_MS, recordMs: 90_000 };
+  const lifetimes = { leaseMs: 5_000, unfinishedMs: 60_000, resultsMs: RESULTS_MS, recordMs: 90_000 };
   tasks = new TaskStore(connection, keys, lifetimes, () => now);
   claims = new ClaimStore(connection, keys, tasks, LIFETIMES, () => now);
 });
@@ -62,7 +62,7 @@ const STEPS: [name: string, take: (claim: Claim) => Promise<unknown>][] = [
   ['creating the task', ({ task }) => tasks.create(record(task))],
   ['storing a chunk', ({ task }) => tasks.append(task, chunk)],
   ['saying what was received', (claim) => claims.hold(claim, `what ${claim.task} received`)],
-  ['sealing the task', ({ task }) => tasks.seal(task)],
+  ['sealing the task', ({ task }) => tasks.seal(task, 1)],
   ['answering the key', (claim) => claims.answer(claim)],
 ];
 const SEALED_AFTER = 5;
@@ -118,7 +118,7 @@ describe('a process that dies', () => {
     for (const [, take] of STEPS.slice(count)) {
       if ((await take(claimOf('task-1'))) === false) break;
     }
-    await tasks.seal('task-1').catch(() => undefined);
+    await tasks.seal('task-1', 1).catch(() => undefined);
     const next = await claims.claim(claimOf('task-3'));
     expect(next.kind).toBe(count < SEALED_AFTER ? 'in_use' : 'answered');
     if (count < SEALED_AFTER) await takeSteps(claimOf('task-2'));
@@ -234,7 +234,7 @@ describe('a key', () => {
 
   it('is not answered with a task of which nobody said what was received', async () => {
     await takeSteps(claimOf('task-1'), 3);
-    await tasks.seal('task-1');
+    await tasks.seal('task-1', 1);
     expect(await claims.answer(claimOf('task-1'))).toBe(false);
     expect((await claims.claim(claimOf('task-2'))).kind).toBe('in_use');
   });

@@ -8,7 +8,7 @@ import { useRedis } from '../../../test/fixtures/redis.js';
 
 const redis = useRedis();
 const NOW = Date.now();
-const LIFETIMES = { unfinishedMs: 100_000, resultsMs: 20_000, recordMs: 30_000 };
+const LIFETIMES = { leaseMs: 5_000, unfinishedMs: 100_000, resultsMs: 20_000, recordMs: 30_000 };
 const TASK: NewTask = {
   id: 'task-1',
   client: 'alice',
@@ -46,7 +46,7 @@ const read = async () => (await store.read(TASK.id)) ?? { status: 'gone', ledger
 async function underWay(change: Partial<NewTask> = {}): Promise<void> {
   await store.create({ ...TASK, ...change });
   for (const index of [0, 1, 2]) await store.append(TASK.id, chunk(index));
-  await store.seal(TASK.id);
+  await store.seal(TASK.id, 3);
   await store.begin(TASK.id, 0, PINS);
   await store.commit(TASK.id, 0, RESULT);
   await store.begin(TASK.id, 1, PINS);
@@ -87,7 +87,7 @@ describe('cancelling', () => {
   it('of a finished task changes nothing', async () => {
     await store.create(TASK);
     await store.append(TASK.id, chunk(0));
-    await store.seal(TASK.id);
+    await store.seal(TASK.id, 1);
     await store.commit(TASK.id, 0, RESULT);
     const before = await read();
     expect(await store.end(TASK.id, 'cancelled')).toBe('ended');
@@ -104,7 +104,7 @@ describe('cancelling', () => {
     await store.append(TASK.id, chunk(0));
     await store.end(TASK.id, 'cancelled');
     expect(await store.append(TASK.id, chunk(1))).toBe('stopped');
-    await store.seal(TASK.id);
+    await store.seal(TASK.id, 1);
     expect(await read()).toMatchObject({ status: 'cancelled', ledger: { total: 3, cancelled: 3 } });
   });
 

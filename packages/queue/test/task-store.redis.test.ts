@@ -3,7 +3,7 @@ import { finalStatus, OUTCOMES } from '@millrace/batch/ledger';
 import { encodeFailedChunk } from '@millrace/batch/results/encode-chunk';
 import { isTerminal } from '@millrace/batch/status';
 import { connectForRequests } from '@millrace/queue/connection';
-import type { Keys, Lifetimes } from '@millrace/queue/keys';
+import { DEFAULT_LIFETIMES, type Keys, type Lifetimes } from '@millrace/queue/keys';
 import { type NewTask, TaskStore } from '@millrace/queue/task-store';
 import fc from 'fast-check';
 import type { Redis } from 'ioredis';
@@ -11,7 +11,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
 
 const redis = useRedis();
-const LIFETIMES: Lifetimes = { unfinishedMs: 60_000, resultsMs: 30_000, recordMs: 90_000 };
+const LIFETIMES: Lifetimes = { leaseMs: 5_000, unfinishedMs: 60_000, resultsMs: 30_000, recordMs: 90_000 };
 const NOW = 1_800_000_000_000;
 const TASK: NewTask = {
   id: 'task-1',
@@ -53,7 +53,7 @@ const result = (index: number, succeeded = ROWS) => ({
 async function submitted(chunks: number): Promise<void> {
   await store.create(TASK);
   for (let index = 0; index < chunks; index++) await store.append(TASK.id, chunk(index));
-  await store.seal(TASK.id);
+  await store.seal(TASK.id, chunks);
 }
 
 const read = async () => {
@@ -73,7 +73,7 @@ describe('a task', () => {
     });
     await store.append(TASK.id, chunk(0));
     await store.append(TASK.id, chunk(1));
-    await store.seal(TASK.id);
+    await store.seal(TASK.id, 2);
     expect(await read()).toMatchObject({ status: 'pending', chunks: 2, ledger: { total: 6, pending: 6 } });
     await store.begin(TASK.id, 0, SERVED);
     expect(await read()).toMatchObject({
@@ -102,7 +102,7 @@ describe('a task', () => {
     await store.begin(TASK.id, 0, SERVED);
     await store.commit(TASK.id, 0, result(0));
     expect(await read()).toMatchObject({ status: 'receiving', ledger: { succeeded: 3 } });
-    await store.seal(TASK.id);
+    await store.seal(TASK.id, 1);
     expect(await read()).toMatchObject({ status: 'succeeded' });
   });
 
@@ -141,6 +141,7 @@ describe('a task', () => {
       [keys.chunks(TASK.id)]: within(60_000),
       [keys.input(TASK.id, 1)]: within(60_000),
       [keys.output(TASK.id, 0)]: within(60_000),
+      [keys.unfinished()]: within(DEFAULT_LIFETIMES.unfinishedMs),
     });
     await store.commit(TASK.id, 1, result(1));
     expect(await lifetimes()).toEqual({
@@ -148,6 +149,7 @@ describe('a task', () => {
       [keys.chunks(TASK.id)]: within(30_000),
       [keys.output(TASK.id, 0)]: within(30_000),
       [keys.output(TASK.id, 1)]: within(30_000),
+      [keys.unfinished()]: within(DEFAULT_LIFETIMES.unfinishedMs),
     });
   });
 });
@@ -203,7 +205,7 @@ describe('a step that is sent again, because its answer was lost', () => {
     await store.create(TASK);
     await store.append(TASK.id, chunk(0));
     await store.create(TASK);
-    await store.seal(TASK.id);
+    await store.seal(TASK.id, 1);
     expect(await read()).toMatchObject({ status: 'pending', chunks: 1, ledger: { total: 3, pending: 3 } });
   });
 
@@ -232,11 +234,9 @@ describe('the end of a task', () => {
     const heard = once(listener, 'message');
     await store.create(TASK);
     await store.append(TASK.id, chunk(0));
-    if (last === 'commit') await store.seal(TASK.id);
-    await (last === 'abort'
-      ? store.abort(TASK.id, 'upload_aborted', '')
-      : store.commit(TASK.id, 0, result(0)));
-    if (last === 'seal') await store.seal(TASK.id);
+    if (last === 'commit') await store.seal(TASK.id, 1);
+    await (last === 'abort' ? store.abort(TASK.id, '') : store.commit(TASK.id, 0, result(0)));
+    if (last === 'seal') await store.seal(TASK.id, 1);
     expect(await heard).toEqual([keys.finished(), TASK.id]);
     listener.disconnect();
   });
@@ -263,7 +263,7 @@ describe('an upload that broke off', () => {
     await store.append(TASK.id, chunk(1));
     await store.commit(TASK.id, 0, result(0));
     await store.begin(TASK.id, 1, SERVED);
-    await store.abort(TASK.id, 'upload_aborted', 'the client went away');
+    await store.abort(TASK.id, 'the client went away');
     expect(await read()).toMatchObject({
       status: 'failed',
       ledger: { total: 6, failed: 6 },
@@ -276,21 +276,21 @@ describe('an upload that broke off', () => {
     await store.create(TASK);
     await store.append(TASK.id, chunk(0));
     await store.begin(TASK.id, 0, SERVED);
-    if (how === 'abort') await store.abort(TASK.id, 'upload_aborted', 'gone');
+    if (how === 'abort') await store.abort(TASK.id, 'gone');
     else await store.discard(TASK.id);
     const keysAfter = await redis.keysUnder(keys.prefix);
     expect(await store.commit(TASK.id, 0, result(0))).toBe('gone');
     expect(await store.begin(TASK.id, 0, SERVED)).toEqual({ kind: 'gone' });
-    expect(await store.append(TASK.id, chunk(1))).toBe('stopped');
+    expect(await store.append(TASK.id, chunk(1))).toBe(how === 'abort' ? 'stopped' : 'gone');
     await store.release(TASK.id, 0);
-    await store.seal(TASK.id);
+    await store.seal(TASK.id, 1);
     expect(await redis.keysUnder(keys.prefix)).toEqual(keysAfter);
     expect(keysAfter.length).toBe(how === 'abort' ? 1 : 0);
   });
 
   it('cannot take back a task that was accepted', async () => {
     await submitted(1);
-    await store.abort(TASK.id, 'upload_aborted', 'late');
+    await store.abort(TASK.id, 'late');
     expect(await read()).toMatchObject({ status: 'pending', ledger: { pending: 3 } });
   });
 });
@@ -356,7 +356,7 @@ describe('the ledger', () => {
       case 'erase':
         return store.erase(TASK.id);
       default:
-        return store.seal(TASK.id);
+        return store.seal(TASK.id, Number(await redis.redis.hget(keys.task(TASK.id), 'chunks')));
     }
   }
 });

@@ -127,6 +127,7 @@ export function submit(models: ModelSchemas, result: z.ZodType): ZodOpenApiOpera
         'unknown_parameter',
         'unsupported_encoding',
         'unsupported_media_type',
+        'upload_interrupted',
         'upload_timeout',
       ),
     },
@@ -181,6 +182,7 @@ export function poll(result: z.ZodType, page: z.ZodType): ZodOpenApiOperationObj
         'not_found',
         'result_expired',
         'task_erased',
+        'task_lost',
         'unknown_parameter',
         'unknown_task',
       ),
@@ -198,7 +200,14 @@ export function cancel(): ZodOpenApiOperationObject {
     requestParams: { path: z.object({ id: Task.shape.task_id.describe('The `task_id`.') }) },
     responses: {
       200: { description: 'The task as it stands.', content: { [JSON_TYPE]: { schema: Task } } },
-      ...problemResponses('result_expired', 'task_erased', 'not_found', 'unknown_parameter', 'unknown_task'),
+      ...problemResponses(
+        'result_expired',
+        'task_erased',
+        'task_lost',
+        'not_found',
+        'unknown_parameter',
+        'unknown_task',
+      ),
     },
   };
 }
@@ -212,7 +221,7 @@ export function erase(): ZodOpenApiOperationObject {
     requestParams: { path: z.object({ id: Task.shape.task_id.describe('The `task_id`.') }) },
     responses: {
       204: { description: 'Nothing of its rows and results is left.' },
-      ...problemResponses('not_found', 'unknown_parameter', 'unknown_task'),
+      ...problemResponses('not_found', 'result_expired', 'task_lost', 'unknown_parameter', 'unknown_task'),
     },
   };
 }

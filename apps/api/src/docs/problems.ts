@@ -31,6 +31,7 @@ const MEANING: Record<RequestCode, string> = {
   row_too_large: 'a line or record is longer than the limit',
   task_ended: 'the task was cancelled or erased while its rows were being received',
   task_erased: 'the task was there; it was erased',
+  task_lost: 'the task was accepted, and the service has lost it since: submit its rows again',
   store_unavailable: 'the service cannot take or give anything now; `Retry-After` says when to try again',
   too_many_rows: 'more rows than the model allows one task; `limit_rows` says how many',
   unauthorized: 'no key, or an unknown one',
@@ -41,7 +42,9 @@ const MEANING: Record<RequestCode, string> = {
   unsupported_encoding: 'only gzip',
   unsupported_media_type: 'only JSON, NDJSON and CSV in UTF-8',
   upload_aborted:
-    'on a failed task: its client went away, or the process that received it ended and its `Idempotency-Key` was used again',
+    'on a failed task: its client went away, or the process that received it ended or fell silent',
+  upload_interrupted:
+    'the service was interrupted while it received the rows; nothing was accepted; `Retry-After` says when to send them again',
   upload_timeout: 'nothing was received for a while',
 };
 

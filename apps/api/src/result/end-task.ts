@@ -3,15 +3,13 @@ import { isTerminal } from '@millrace/batch/status';
 import { type Task, taskView } from '@millrace/batch/task';
 import type { Logger } from '@millrace/process/logger';
 import type { Producer } from '@millrace/queue/producer';
-import type { TaskStore } from '@millrace/queue/task-store';
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
 import { parseParameters } from '../query.js';
 import { sendJson } from '../send-json.js';
-import { findOwn, readOwn, unknownTask } from './own-task.js';
+import { findOwn, type OwnTaskDeps, readOwn, unknownTask } from './own-task.js';
 
-export interface EndTaskDeps {
-  store: TaskStore;
+export interface EndTaskDeps extends OwnTaskDeps {
   producer: Producer;
   log: Logger;
 }
@@ -26,10 +24,11 @@ export function cancelRoute(deps: EndTaskDeps): RequestHandler<{ id: string }> {
     const { client, requestId } = response.locals;
     const { id } = request.params;
     response.locals.taskId = id;
-    const found = await readOwn(store, id, client);
+    const found = await readOwn(deps, id, client);
     if ((await store.end(id, 'cancelled')) === 'halted') {
       log.info('a task was cancelled', { task_id: id, request_id: requestId, client });
       await removeJobs(deps, found);
+      await store.settle(id);
     }
     const task = await store.read(id);
     if (task === undefined) throw unknownTask();
@@ -45,7 +44,7 @@ export function eraseRoute(deps: EndTaskDeps): RequestHandler<{ id: string }> {
     const { client, requestId } = response.locals;
     const { id } = request.params;
     response.locals.taskId = id;
-    const found = await findOwn(store, id, client);
+    const found = await findOwn(deps, id, client);
     await store.erase(id);
     log.info('a task was erased', { task_id: id, request_id: requestId, client });
     if (!isTerminal(found.status)) await removeJobs(deps, found);

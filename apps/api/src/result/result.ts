@@ -9,12 +9,12 @@ import { z } from 'zod';
 import { waitingFor } from '../models.js';
 import { parseParameters } from '../query.js';
 import { sendJson } from '../send-json.js';
-import { readOwn, unknownTask } from './own-task.js';
+import { type OwnTaskDeps, readOwn, unknownTask } from './own-task.js';
 import { type Cursor, parseCursor, resultPage } from './page.js';
 import { type ResultDeps, type ResultFormat, sendResult } from './send-result.js';
 import { preferredWait, waitForEnd } from './wait.js';
 
-export interface ResultRouteDeps extends ResultDeps {
+export interface ResultRouteDeps extends ResultDeps, OwnTaskDeps {
   catalog: Catalog;
   events: FinishedEvents;
 }
@@ -59,7 +59,7 @@ export function resultRoute(deps: ResultRouteDeps): RequestHandler<{ id: string 
     const { client } = response.locals;
     const { id } = request.params;
     response.locals.taskId = id;
-    const found = await readOwn(deps.store, id, client);
+    const found = await readOwn(deps, id, client);
     const waitMs = preferredWait(request);
     const task = waitMs === undefined ? found : await waitForEnd(deps, response, found, waitMs);
     if (task === undefined) throw unknownTask();

@@ -1,5 +1,4 @@
 /** `POST /batch-predict`: from request bytes to chunks in the queue and a task id. */
-import { randomUUID } from 'node:crypto';
 import { BatchError } from '@millrace/batch/errors';
 import { modelKey } from '@millrace/batch/model';
 import { isTerminal } from '@millrace/batch/status';
@@ -9,6 +8,7 @@ import type { CatalogEntry } from '@millrace/queue/catalog';
 import type { ClaimStore } from '@millrace/queue/claim-store';
 import type { FinishedEvents } from '@millrace/queue/finished-events';
 import type { Producer } from '@millrace/queue/producer';
+import type { TaskIds } from '@millrace/queue/task-ids';
 import type { TaskStore } from '@millrace/queue/task-store';
 import type { RequestHandler, Response } from 'express';
 import { waitingFor } from '../models.js';
@@ -33,6 +33,7 @@ import { Upload } from './upload.js';
 
 export interface SubmitDeps extends SubmissionDeps {
   store: TaskStore;
+  ids: TaskIds;
   claims: ClaimStore;
   producer: Producer;
   events: FinishedEvents;
@@ -46,7 +47,12 @@ export function submitRoute(deps: SubmitDeps): RequestHandler {
     if (intake.query.validate_only === 'true') return sendJson(response, await dryRun(deps, intake));
     const { task: accepted, entry } =
       key === undefined
-        ? await accept(deps, response, await readSubmission(deps, intake), randomUUID())
+        ? await accept(
+            deps,
+            response,
+            await readSubmission(deps, intake),
+            deps.ids.create(response.locals.client),
+          )
         : await acceptOnce(deps, response, intake, key);
     response.location(`/batch-result/${accepted.id}`);
     const waitMs = preferredWait(request);
@@ -78,7 +84,8 @@ async function acceptOnce(
   key: string,
 ): Promise<Accepted> {
   const fingerprint = new Fingerprint(intake.format, resultOptions(intake.query));
-  const claim = { client: response.locals.client, key, task: randomUUID() };
+  const { client } = response.locals;
+  const claim = { client, key, task: deps.ids.create(client) };
   const claimed = await deps.claims.claim(claim);
   switch (claimed.kind) {
     case 'in_use':
@@ -175,5 +182,7 @@ async function accept(
     deps.metrics.task(model, sentAs, aborted ? 'aborted' : 'refused', upload.rows);
     await upload.undo(error).catch(() => deps.log.warn('an upload could not be undone', { task_id: id }));
     throw error;
+  } finally {
+    upload.stop();
   }
 }

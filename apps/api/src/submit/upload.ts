@@ -7,6 +7,8 @@ import type { NewTask, TaskStore } from '@millrace/queue/task-store';
 
 /** Chunks on their way to Redis at once; when they are that many, the socket is not read. */
 const IN_FLIGHT_MAX = 4;
+/** Renewals of the lease in the time that it lasts; two may be lost. */
+const RENEWALS = 3;
 
 export class Upload {
   private readonly inFlight = new Set<Promise<void>>();
@@ -15,6 +17,7 @@ export class Upload {
   private rowsAdded = 0;
   private chunksAdded = 0;
   private isConfirmed = false;
+  private timer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly store: TaskStore,
@@ -33,7 +36,7 @@ export class Upload {
     this.rowsAdded += chunk.rows;
     refuseTooMany(this.rowsAdded, this.limits.max_rows);
     this.chunksAdded++;
-    this.created ??= this.store.create(this.task);
+    this.created ??= this.create();
     const sent = this.send(chunk, this.created)
       .catch((error) => {
         this.failure ??= { error };
@@ -57,40 +60,59 @@ export class Upload {
       await confirm();
       this.isConfirmed = true;
     }
-    const task = await this.store.seal(this.task.id);
-    if (task === undefined) throw new BatchError('internal', 'the task vanished while it was being received');
-    // Somebody gave this process up: the task's rows are gone.
-    if (task.error?.code === 'upload_aborted') throw ended();
+    const task = await this.store.seal(this.task.id, this.chunksAdded);
+    if (task === undefined) throw interrupted('Redis has lost a part of it');
+    if (task.error !== undefined) throw interrupted(task.error.message);
     return task;
   }
 
   /**
-   * Undoes the upload: a client that went away leaves a failed task, a refused one leaves nothing, and one whose task has
-   * been ended leaves it as it is. First the task, since without it the jobs are harmless. One that was confirmed is left
-   * to whoever settles its key: it may be sealed, and given out to another request already.
+   * Undoes the upload: a client that went away and an interruption leave a failed task, a refused one leaves nothing, and
+   * one whose task has been ended leaves it as it is. First the task, since without it the jobs are harmless. One that was
+   * confirmed is left to whoever settles its key: it may be sealed, and given out to another request already.
    */
   async undo(error: unknown): Promise<void> {
     await Promise.all(this.inFlight);
     if (this.created === undefined || this.isConfirmed) return;
     const code = error instanceof BatchError ? error.code : 'internal';
-    if (code === 'upload_aborted') {
-      await this.store.abort(this.task.id, code, (error as BatchError).message);
+    if (code === 'upload_aborted' || code === 'upload_interrupted') {
+      await this.store.abort(this.task.id, (error as BatchError).message);
     } else if (code !== 'task_ended') {
       await this.store.discard(this.task.id);
     }
     await this.producer.remove(this.limits.pool, this.task.id, this.chunksAdded);
   }
 
+  /** To be called when nothing comes any more, whichever way it ended. */
+  stop(): void {
+    clearInterval(this.timer);
+  }
+
+  private create(): Promise<void> {
+    const { store, task } = this;
+    // A renewal that fails has met what the upload itself meets, too.
+    this.timer = setInterval(() => store.renew(task.id).catch(() => {}), store.lifetimes.leaseMs / RENEWALS);
+    return store.create(task);
+  }
+
   private async send(chunk: Chunk, created: Promise<void>): Promise<void> {
     const { id } = this.task;
     const [, appended] = await Promise.all([created, this.store.append(id, chunk)]);
-    if (appended === 'stopped') throw ended();
+    if (appended === 'gone') throw interrupted('Redis has lost it');
+    if (appended === 'stopped') throw await this.whyStopped();
     await this.producer.add(this.limits.pool, { task: id, chunk: chunk.index });
+  }
+
+  private async whyStopped(): Promise<BatchError> {
+    const task = await this.store.read(this.task.id);
+    if (task?.error !== undefined) return interrupted(task.error.message);
+    return new BatchError('task_ended', 'the task was ended while it was being received');
   }
 }
 
-function ended(): BatchError {
-  return new BatchError('task_ended', 'the task was ended while it was being received');
+/** Not the client's doing, and over by the next time. */
+function interrupted(why: string): BatchError {
+  return new BatchError('upload_interrupted', `the upload was interrupted, nothing was accepted: ${why}`);
 }
 
 /** @throws BatchError `too_many_rows` */

@@ -2,7 +2,7 @@
  * The steps of an idempotency key that must happen whole or not at all, each one script. Both keys share a hash tag. Each
  * may be sent again after a lost reply: the second run changes nothing and answers as the first did.
  */
-import type { ScriptDefinition } from './task-scripts.js';
+import type { ScriptDefinition } from './define-scripts.js';
 
 /**
  * Takes the key for a task that is about to be received, if it is free.

@@ -1,6 +1,11 @@
 /** Makes scripts callable on a connection. */
 import type { Redis } from 'ioredis';
-import type { ScriptDefinition } from './task-scripts.js';
+
+export interface ScriptDefinition {
+  numberOfKeys: number;
+  lua: string;
+  answersBytes?: true;
+}
 
 export type Script = (...args: (string | number | Buffer)[]) => Promise<unknown>;
 

@@ -39,6 +39,20 @@ end
 `;
 
 /**
+ * Defines `server_now()`, in milliseconds by the clock of Redis, the only one that all processes share; and `run_id()`, which
+ * names this run of the server: another after every restart, and on a replica that has been promoted.
+ */
+export const SERVER = `
+local function server_now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local function run_id()
+  return string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+end
+`;
+
+/**
  * Defines `finish_if_done(now, results_ms, record_ms, channel, outputs, chunks_key)`: when the upload has ended and every
  * chunk is done, gives the task its final status, starts the lifetime of its results, and publishes its id.
  */
@@ -61,9 +75,8 @@ end
 `;
 
 /**
- * Needs FINISH. Defines `halt(outcome, now, results_ms, record_ms, channel, outputs, inputs, chunks_key)`: ends a task at once;
- * the rows of every chunk that is not done get the outcome, `cancelled` or `expired`, and their bytes go. And `is_due()`: its deadline has passed,
- * by the clock of Redis, the only one that all processes share.
+ * Needs SERVER and FINISH. Defines `halt(outcome, now, results_ms, record_ms, channel, outputs, inputs, chunks_key)`: ends a task at once;
+ * the rows of every chunk that is not done get the outcome, `cancelled` or `expired`, and their bytes go. And `is_due()`: its deadline has passed.
  */
 export const HALT = `
 local function halt(outcome, now, results_ms, record_ms, channel, outputs, inputs, chunks_key)
@@ -77,15 +90,14 @@ local function halt(outcome, now, results_ms, record_ms, channel, outputs, input
       redis.call('DEL', inputs .. entries[at])
     end
   end
+  redis.call('HSET', KEYS[1], 'input_bytes', 0)
   move(outcome)
   expire_results(tonumber(now), tonumber(results_ms), tonumber(record_ms), outputs, chunks_key)
   redis.call('PUBLISH', channel, redis.call('HGET', KEYS[1], 'id'))
 end
 local function is_due()
   local deadline = redis.call('HGET', KEYS[1], 'deadline_at')
-  if not deadline then return false end
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000) >= tonumber(deadline)
+  return deadline and server_now() >= tonumber(deadline)
 end
 `;
 

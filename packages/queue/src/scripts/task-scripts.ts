@@ -2,27 +2,19 @@
  * The steps of a task that must happen whole or not at all, each one script. All keys share the task's hash tag. Each may
  * be sent again after a lost reply: the second run changes nothing and answers so that the caller goes on.
  */
-import { FINISH, HALT, STATUS_MOVES } from './status-moves.js';
-
-export interface ScriptDefinition {
-  numberOfKeys: number;
-  lua: string;
-  answersBytes?: true;
-}
+import type { ScriptDefinition } from './define-scripts.js';
+import { FINISH, HALT, SERVER, STATUS_MOVES } from './status-moves.js';
 
 /**
- * Records a task in `receiving`, unless it is recorded already.
- * KEYS task · ARGV unfinished_ms, expires_in_ms (empty: without a deadline), then field, value, … → 1
+ * Records a task in `receiving`, unless it is recorded already, with the server that it was recorded on.
+ * KEYS task · ARGV unfinished_ms, lease_ms, expires_in_ms (empty: without a deadline), then field, value, … → 1
  */
 const CREATE: ScriptDefinition = {
   numberOfKeys: 1,
-  lua: `
+  lua: `${SERVER}
 if redis.call('EXISTS', KEYS[1]) == 0 then
-  redis.call('HSET', KEYS[1], unpack(ARGV, 3))
-  if ARGV[2] ~= '' then
-    local time = redis.call('TIME')
-    redis.call('HSET', KEYS[1], 'deadline_at', time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2])
-  end
+  redis.call('HSET', KEYS[1], 'run_id', run_id(), 'lease_until', server_now() + ARGV[2], unpack(ARGV, 4))
+  if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'deadline_at', server_now() + ARGV[3]) end
   redis.call('PEXPIRE', KEYS[1], ARGV[1])
 end
 return 1
@@ -30,18 +22,33 @@ return 1
 };
 
 /**
+ * Says that the upload goes on.
+ * KEYS task · ARGV lease_ms → 1 · 0 when the task is received no longer
+ */
+const RENEW: ScriptDefinition = {
+  numberOfKeys: 1,
+  lua: `${SERVER}
+if redis.call('HGET', KEYS[1], 'status') ~= 'receiving' then return 0 end
+redis.call('HSET', KEYS[1], 'lease_until', server_now() + ARGV[1])
+return 1
+`,
+};
+
+/**
  * Stores a chunk and counts its rows as pending.
  * KEYS task, chunks, input · ARGV index, first_row, rows, bytes, unfinished_ms
- * → `stored` · `stopped` when the task takes no more chunks or is gone
+ * → `stored` · `stopped` when the task takes no more chunks · `gone` when there is no such task
  */
 const APPEND: ScriptDefinition = {
   numberOfKeys: 3,
   lua: `${STATUS_MOVES}
-if redis.call('HGET', KEYS[1], 'status') ~= 'receiving' then return 'stopped' end
+local status = redis.call('HGET', KEYS[1], 'status')
+if status ~= 'receiving' then return status and 'stopped' or 'gone' end
 if redis.call('HSETNX', KEYS[2], ARGV[1], 'pending ' .. ARGV[2] .. ' ' .. ARGV[3]) == 0 then return 'stored' end
 redis.call('PEXPIRE', KEYS[2], ARGV[5])
 redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[5])
 redis.call('HINCRBY', KEYS[1], 'chunks', 1)
+redis.call('HINCRBY', KEYS[1], 'input_bytes', #ARGV[4])
 ledger('total', tonumber(ARGV[3]))
 ledger('pending', tonumber(ARGV[3]))
 return 'stored'
@@ -49,14 +56,15 @@ return 'stored'
 };
 
 /**
- * Ends the upload: no chunk comes any more.
- * KEYS task, chunks · ARGV now, results_ms, record_ms, channel, outputs, inputs (key prefixes)
- * → the task record, as the hash's fields and values; empty when the task is gone
+ * Ends the upload: no chunk comes any more, and all that were stored are there.
+ * KEYS task, chunks · ARGV now, results_ms, record_ms, channel, outputs, inputs (key prefixes), number of chunks
+ * → the task record, as the hash's fields and values; empty when Redis has lost the task or some of its chunks
  */
 const SEAL: ScriptDefinition = {
   numberOfKeys: 2,
   lua: `${STATUS_MOVES}${FINISH}
 if redis.call('HGET', KEYS[1], 'status') == 'receiving' then
+  if count('chunks') ~= tonumber(ARGV[7]) then return {} end
   redis.call('HSET', KEYS[1], 'sealed', '1')
   move(redis.call('HEXISTS', KEYS[1], 'started_at') == 1 and 'running' or 'pending')
   finish_if_done(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], KEYS[2])
@@ -66,14 +74,18 @@ return redis.call('HGETALL', KEYS[1])
 };
 
 /**
- * Fails a task whose upload broke off: nothing of its rows is kept.
- * KEYS task, chunks · ARGV now, record_ms, channel, inputs (key prefix), outputs (key prefix), code, message
+ * Fails a task whose upload broke off: nothing of its rows is kept. If Redis was restarted, or another has taken its place,
+ * the task may have been accepted, and what said so is lost: it fails as `task_lost` then.
+ * KEYS task, chunks · ARGV now, record_ms, channel, inputs (key prefix), outputs (key prefix), message, `lapsed` for one
+ *      whose lease has run out, or empty for any
  * → 1 when it was still receiving
  */
 const ABORT: ScriptDefinition = {
   numberOfKeys: 2,
-  lua: `${STATUS_MOVES}
-if redis.call('HGET', KEYS[1], 'status') ~= 'receiving' then return 0 end
+  lua: `${STATUS_MOVES}${SERVER}
+local task = redis.call('HMGET', KEYS[1], 'status', 'lease_until', 'run_id', 'id')
+if task[1] ~= 'receiving' then return 0 end
+if ARGV[7] == 'lapsed' and server_now() < tonumber(task[2] or 0) then return 0 end
 for index = 0, count('chunks') - 1 do redis.call('DEL', ARGV[4] .. index, ARGV[5] .. index) end
 redis.call('DEL', KEYS[2])
 for _, outcome in ipairs({'pending', 'running', 'succeeded', 'invalid'}) do
@@ -81,10 +93,24 @@ for _, outcome in ipairs({'pending', 'running', 'succeeded', 'invalid'}) do
   redis.call('HSET', KEYS[1], outcome, 0)
 end
 move('failed')
-redis.call('HSET', KEYS[1], 'chunks', 0, 'finished_at', ARGV[1], 'error_code', ARGV[6], 'error_message', ARGV[7])
+local code = task[3] == run_id() and 'upload_aborted' or 'task_lost'
+redis.call('HSET', KEYS[1], 'chunks', 0, 'input_bytes', 0, 'result_bytes', 0, 'finished_at', ARGV[1])
+redis.call('HSET', KEYS[1], 'error_code', code, 'error_message', ARGV[6])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
-redis.call('PUBLISH', ARGV[3], redis.call('HGET', KEYS[1], 'id'))
+redis.call('PUBLISH', ARGV[3], task[4])
 return 1
+`,
+};
+
+/**
+ * Whether the server may have forgotten something of a task that is being received.
+ * KEYS task → 1 when it has been restarted, or has taken another's place, since the task was recorded
+ */
+const IS_INTERRUPTED: ScriptDefinition = {
+  numberOfKeys: 1,
+  lua: `${SERVER}
+local task = redis.call('HMGET', KEYS[1], 'status', 'run_id')
+return task[1] == 'receiving' and task[2] ~= run_id() and 1 or 0
 `,
 };
 
@@ -115,7 +141,7 @@ return 1
 const BEGIN: ScriptDefinition = {
   numberOfKeys: 3,
   answersBytes: true,
-  lua: `${STATUS_MOVES}${FINISH}${HALT}
+  lua: `${STATUS_MOVES}${SERVER}${FINISH}${HALT}
 local status = redis.call('HGET', KEYS[1], 'status')
 if not status or is_terminal(status) then return {'gone'} end
 if is_due() then
@@ -170,7 +196,7 @@ return 1
  */
 const COMMIT: ScriptDefinition = {
   numberOfKeys: 4,
-  lua: `${STATUS_MOVES}${FINISH}${HALT}
+  lua: `${STATUS_MOVES}${SERVER}${FINISH}${HALT}
 local status = redis.call('HGET', KEYS[1], 'status')
 if not status or is_terminal(status) then return 'gone' end
 if is_due() then
@@ -185,8 +211,14 @@ if ARGV[2] + ARGV[3] + ARGV[4] ~= tonumber(rows) then
   return redis.error_reply('ERR the counts of chunk ' .. ARGV[1] .. ' do not sum to its ' .. rows .. ' rows')
 end
 redis.call('HSET', KEYS[2], ARGV[1], 'done ' .. first_row .. ' ' .. rows)
-for index = 12, #ARGV, 2 do redis.call('HSET', KEYS[4], ARGV[index], ARGV[index + 1]) end
+local bytes = 0
+for index = 12, #ARGV, 2 do
+  redis.call('HSET', KEYS[4], ARGV[index], ARGV[index + 1])
+  bytes = bytes + #ARGV[index + 1]
+end
+redis.call('HINCRBY', KEYS[1], 'result_bytes', bytes)
 redis.call('PEXPIRE', KEYS[4], ARGV[6])
+redis.call('HINCRBY', KEYS[1], 'input_bytes', 0 - redis.call('STRLEN', KEYS[3]))
 redis.call('DEL', KEYS[3])
 ledger(state, -tonumber(rows))
 ledger('succeeded', tonumber(ARGV[2]))
@@ -206,7 +238,7 @@ return 'committed'
  */
 const END: ScriptDefinition = {
   numberOfKeys: 2,
-  lua: `${STATUS_MOVES}${FINISH}${HALT}
+  lua: `${STATUS_MOVES}${SERVER}${FINISH}${HALT}
 local status = redis.call('HGET', KEYS[1], 'status')
 if not status then return 'gone' end
 if is_terminal(status) then return 'ended' end
@@ -225,28 +257,49 @@ return 'halted'
  */
 const ERASE: ScriptDefinition = {
   numberOfKeys: 2,
-  lua: `${STATUS_MOVES}${FINISH}${HALT}
+  lua: `${STATUS_MOVES}${SERVER}${FINISH}${HALT}
 local status = redis.call('HGET', KEYS[1], 'status')
 if not status then return 0 end
 if not is_terminal(status) then halt('cancelled', ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], KEYS[2]) end
 for index = 0, count('chunks') - 1 do redis.call('DEL', ARGV[6] .. index, ARGV[5] .. index) end
 redis.call('DEL', KEYS[2])
 redis.call('HSETNX', KEYS[1], 'erased_at', ARGV[1])
-redis.call('HSET', KEYS[1], 'chunks', 0)
+redis.call('HSET', KEYS[1], 'chunks', 0, 'input_bytes', 0, 'result_bytes', 0)
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1
+`,
+};
+
+/**
+ * Removes the results of a finished task before their time.
+ * KEYS task, chunks · ARGV now, record_ms, outputs, inputs (key prefixes) → 1 · 0 when the task has not finished, or is gone
+ */
+const EXPIRE_RESULTS: ScriptDefinition = {
+  numberOfKeys: 2,
+  lua: `${STATUS_MOVES}
+local task = redis.call('HMGET', KEYS[1], 'status', 'expires_at')
+if not task[1] or not is_terminal(task[1]) then return 0 end
+for index = 0, count('chunks') - 1 do redis.call('DEL', ARGV[3] .. index, ARGV[4] .. index) end
+redis.call('DEL', KEYS[2])
+redis.call('HSET', KEYS[1], 'chunks', 0, 'input_bytes', 0, 'result_bytes', 0)
+if task[2] and tonumber(task[2]) > tonumber(ARGV[1]) then redis.call('HSET', KEYS[1], 'expires_at', ARGV[1]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1
 `,
 };
 
 export const TASK_SCRIPTS = {
   create: CREATE,
+  renew: RENEW,
   append: APPEND,
   seal: SEAL,
   abort: ABORT,
+  isInterrupted: IS_INTERRUPTED,
   discard: DISCARD,
   begin: BEGIN,
   release: RELEASE,
   commit: COMMIT,
   end: END,
   erase: ERASE,
+  expireResults: EXPIRE_RESULTS,
 } satisfies Record<string, ScriptDefinition>;

@@ -1,0 +1,209 @@
+/**
+ * The reaper is responsible for putting right what a crash can leave behind: uploads without an uploader, chunks without a
+ * job, jobs without a task, tasks that the index does not know, keys without a lifetime; and for what nobody else comes by to
+ * do: deadlines that pass, results that must go before their time. It runs in every worker. They take turns to save work,
+ * not to be safe: each of its steps may be done by any number of them at once. Each turn does a bounded piece and goes on
+ * where this reaper's last one ended.
+ */
+import { isTerminal } from '@millrace/batch/status';
+import type { Task } from '@millrace/batch/task';
+import type { Redis } from 'ioredis';
+import { memoryUse } from './connection.js';
+import { DEFAULT_LIFETIMES, type Keys } from './keys.js';
+import { Producer } from './producer.js';
+import type { IndexedTask } from './task-index.js';
+import type { TaskStore } from './task-store.js';
+
+/** What there was to mend. */
+export const MENDS = ['upload', 'chunk', 'job', 'index', 'lifetime'] as const;
+export type Mend = (typeof MENDS)[number];
+
+export interface ReaperOptions {
+  redis: Redis;
+  keys: Keys;
+  store: TaskStore;
+  /** Names this reaper among the others. */
+  id: string;
+  /** Milliseconds from turn to turn, of all reapers together. */
+  intervalMs: number;
+  /** Bytes of results beyond which the oldest go before their time; 0: half of what Redis may use, if that is limited. */
+  maxResultBytes: number;
+  /** Something was mended. */
+  onMend(what: Mend, about: Record<string, unknown>): void;
+  /** The results of a task have gone before their time. */
+  onExpire(task: string): void;
+  onError(error: unknown): void;
+}
+
+/** Tasks that are looked at at once. */
+const AT_ONCE = 50;
+/** Chunks that are looked at in one turn; the last task may go beyond it. */
+const CHUNKS_PER_TURN = 2_000;
+/** Jobs and keys that are looked at in one turn. */
+const JOBS_PER_TURN = 500;
+const KEYS_PER_TURN = 500;
+/** Tasks whose results are expired in one step. */
+const EXPIRED_AT_ONCE = 100;
+/** Longer than any step takes between two keys that belong together. */
+const SETTLE_MS = 60_000;
+
+export class Reaper {
+  private timer: NodeJS.Timeout | undefined;
+  private turn: Promise<void> | undefined;
+  private taskCursor = '0';
+  private keyCursor = '0';
+  /** Per pool, at which place the next waiting job is to be looked at. */
+  private readonly jobPlaces = new Map<string, number>();
+  private chunksLeft = 0;
+  private readonly producer: Producer;
+
+  constructor(private readonly options: ReaperOptions) {
+    this.producer = new Producer(options.redis, options.keys, options.onError);
+  }
+
+  start(): void {
+    this.timer = setInterval(() => {
+      // While Redis is away a turn lasts, and none is added to it.
+      this.turn ??= this.takeTurn()
+        .catch(this.options.onError)
+        .finally(() => {
+          this.turn = undefined;
+        });
+    }, this.options.intervalMs);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.timer);
+    await this.turn;
+    await this.producer.stop();
+  }
+
+  /** One turn, whoever's it is. */
+  async reap(): Promise<void> {
+    this.chunksLeft = CHUNKS_PER_TURN;
+    await this.lookAtTasks();
+    await this.expireResults();
+    await this.lookAtKeys();
+  }
+
+  private async takeTurn(): Promise<void> {
+    const { redis, keys, id, intervalMs } = this.options;
+    const isMine = await redis.set(keys.reaper(), id, 'PX', Math.ceil(intervalMs * 0.9), 'NX');
+    if (isMine === 'OK') await this.reap();
+  }
+
+  private async lookAtTasks(): Promise<void> {
+    const { tasks, next } = await this.options.store.index.unfinished(this.taskCursor);
+    this.taskCursor = next;
+    for (let at = 0; at < tasks.length; at += AT_ONCE) {
+      await Promise.all(tasks.slice(at, at + AT_ONCE).map((task) => this.lookAtTask(task)));
+    }
+  }
+
+  private async lookAtTask({ id, createdAt }: IndexedTask): Promise<void> {
+    const { store } = this.options;
+    const task = await store.read(id);
+    if (task === undefined) {
+      // It is indexed before it is recorded.
+      if (Date.now() - createdAt > SETTLE_MS) await store.index.remove(id);
+    } else if (isTerminal(task.status)) {
+      await store.index.settle(task);
+    } else if (task.status === 'receiving') {
+      await this.lookAtUpload(task);
+    } else {
+      await this.lookAtChunks(task);
+    }
+  }
+
+  private async lookAtUpload({ id, pool, chunks }: Task): Promise<void> {
+    const { store, onMend } = this.options;
+    if (!(await store.abortLapsed(id))) return;
+    onMend('upload', { task_id: id });
+    await this.producer.remove(pool, id, chunks);
+  }
+
+  /** All chunks of a task that is received were in the queue once. */
+  private async lookAtChunks({ id, pool }: Task): Promise<void> {
+    const { store, onMend } = this.options;
+    if (this.chunksLeft <= 0) return;
+    const open = await store.openChunks(id);
+    this.chunksLeft -= open.length;
+    const jobless = await this.producer.withoutJob(pool, id, open);
+    if (jobless.length === 0) return;
+    // A job goes when its chunk is done: one that was missed and is still open has lost it.
+    for (const chunk of await store.openChunks(id, jobless)) {
+      await this.producer.requeue(pool, { task: id, chunk });
+      onMend('chunk', { task_id: id, chunk });
+    }
+  }
+
+  private async expireResults(): Promise<void> {
+    const { store, onExpire } = this.options;
+    await store.index.removeResults(await store.index.firstResults(KEYS_PER_TURN, Date.now()));
+    const limit = await this.maxResultBytes();
+    while (limit !== undefined && (await store.index.resultBytes()) > limit) {
+      const oldest = await store.index.firstResults(EXPIRED_AT_ONCE);
+      if (oldest.length === 0) return;
+      for (const id of oldest) {
+        await store.expireResults(id);
+        await store.index.removeResults([id]);
+        onExpire(id);
+        if ((await store.index.resultBytes()) <= limit) return;
+      }
+    }
+  }
+
+  private async maxResultBytes(): Promise<number | undefined> {
+    if (this.options.maxResultBytes > 0) return this.options.maxResultBytes;
+    const { max } = await memoryUse(this.options.redis);
+    // So that results never keep new work out.
+    return max > 0 ? max / 2 : undefined;
+  }
+
+  private async lookAtKeys(): Promise<void> {
+    const { redis, keys } = this.options;
+    const [next, found] = await redis.scan(
+      this.keyCursor,
+      'MATCH',
+      `*${keys.prefix}*`,
+      'COUNT',
+      KEYS_PER_TURN,
+    );
+    this.keyCursor = next;
+    await Promise.all(found.map((key) => this.lookAtKey(key)));
+  }
+
+  private async lookAtKey(key: string): Promise<void> {
+    const { redis, keys, store, onMend } = this.options;
+    if (key.startsWith(keys.queuePrefix)) {
+      const pool = keys.poolOf(key);
+      return pool === undefined ? undefined : this.lookAtJobs(pool);
+    }
+    if ((await redis.pttl(key)) === -1) {
+      await redis.pexpire(key, DEFAULT_LIFETIMES.unfinishedMs);
+      onMend('lifetime', { key });
+    }
+    const id = keys.taskOf(key);
+    if (id === undefined) return;
+    const task = await store.read(id);
+    if (task === undefined || isTerminal(task.status) || Date.now() - task.createdAt < SETTLE_MS) return;
+    if (await store.index.add(id, task.createdAt)) onMend('index', { task_id: id });
+  }
+
+  /** Removes jobs whose task has ended or is gone, which nobody takes when no worker of the pool runs. */
+  private async lookAtJobs(pool: string): Promise<void> {
+    const { store, onMend } = this.options;
+    const from = this.jobPlaces.get(pool) ?? 0;
+    const jobs = await this.producer.waiting(pool, from, JOBS_PER_TURN);
+    this.jobPlaces.set(pool, jobs.length === 0 ? 0 : from + jobs.length);
+    for (const id of new Set(jobs.map(({ task }) => task))) {
+      const task = await store.read(id);
+      // Whoever ends a task removes its jobs right afterwards.
+      const endedAt = task === undefined ? 0 : task.finishedAt;
+      if (endedAt === undefined || Date.now() - endedAt < SETTLE_MS) continue;
+      const chunks = jobs.filter((job) => job.task === id).map(({ chunk }) => chunk);
+      for (const chunk of chunks) await this.producer.removeOne(pool, { task: id, chunk });
+      onMend('job', { task_id: id, jobs: chunks.length });
+    }
+  }
+}
