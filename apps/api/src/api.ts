@@ -6,9 +6,17 @@ import { createRegistry } from '@millrace/process/metrics';
 import type { Running, StopWith } from '@millrace/process/run-process';
 import { Catalog } from '@millrace/queue/catalog';
 import { ClaimStore } from '@millrace/queue/claim-store';
-import { connectForRequests, connectForWork, serverProblems, watchOutages } from '@millrace/queue/connection';
+import {
+  connectForRequests,
+  connectForWork,
+  memoryProblems,
+  memoryUse,
+  serverProblems,
+  watchOutages,
+} from '@millrace/queue/connection';
 import { FinishedEvents } from '@millrace/queue/finished-events';
 import { CLAIM_KEPT_MS, DEFAULT_LIFETIMES, Keys } from '@millrace/queue/keys';
+import { readLoad } from '@millrace/queue/load';
 import { Producer } from '@millrace/queue/producer';
 import { TaskIds } from '@millrace/queue/task-ids';
 import { TaskStore } from '@millrace/queue/task-store';
@@ -16,6 +24,7 @@ import { createApp } from './app.js';
 import { ApiKeys } from './auth/api-keys.js';
 import type { ApiSettings } from './config.js';
 import { ApiMetrics, watchQueue } from './metrics.js';
+import { Admission } from './submit/admission.js';
 
 /** Time for the head of a request; bodies have their own bound, on silence. */
 const HEADERS_TIMEOUT_MS = 30_000;
@@ -51,6 +60,14 @@ export async function startApi(settings: ApiSettings, log: Logger, stopWith: Sto
     store,
     ids: new TaskIds(settings.TASK_ID_SECRET),
     claims: new ClaimStore(redis, keys, store, { leaseMs, keptMs: CLAIM_KEPT_MS }),
+    admission: new Admission(
+      {
+        all: { rows: settings.MAX_IN_FLIGHT_ROWS, bytes: settings.MAX_IN_FLIGHT_BYTES },
+        client: { rows: settings.CLIENT_MAX_IN_FLIGHT_ROWS, bytes: settings.CLIENT_MAX_IN_FLIGHT_BYTES },
+        stallMs: settings.UPLOAD_STALL_MS,
+      },
+      { readLoad: () => readLoad(redis, keys), memoryUse: () => memoryUse(redis) },
+    ),
     producer,
     catalog,
     events,
@@ -64,7 +81,7 @@ export async function startApi(settings: ApiSettings, log: Logger, stopWith: Sto
     },
     registry,
     keys: keyring,
-    serverProblems: () => serverProblems(redis),
+    serverProblems: async () => (await Promise.all([serverProblems(redis), memoryProblems(redis)])).flat(),
   });
 
   const server = createServer(

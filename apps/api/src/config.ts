@@ -18,6 +18,13 @@ export const ApiSettings = z
     MAX_BODY_BYTES: integer(1024, 2 ** 40, 8 * 1024 * MIB),
     /** One line of NDJSON or one record of CSV. */
     MAX_ROW_BYTES: integer(64, 64 * MIB, 16 * MIB),
+    /** Rows, and bytes of chunks, that may be in flight: accepted or being received, and not done. Of all clients, and of one. */
+    MAX_IN_FLIGHT_ROWS: integer(1, 2 ** 50, 1_000_000_000),
+    MAX_IN_FLIGHT_BYTES: integer(1, 2 ** 50, 4 * 1024 * MIB),
+    CLIENT_MAX_IN_FLIGHT_ROWS: integer(1, 2 ** 50, 500_000_000),
+    CLIENT_MAX_IN_FLIGHT_BYTES: integer(1, 2 ** 50, 2 * 1024 * MIB),
+    /** How long an upload waits for workers to make room before it is refused. */
+    UPLOAD_STALL_MS: integer(0, 3_600_000, 60_000),
     /** How long an upload may send nothing. */
     UPLOAD_IDLE_MS: integer(100, 600_000, 30_000),
     /** How long an upload, and its Idempotency-Key, is left alone after the API process that received it was killed. */

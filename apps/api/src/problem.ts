@@ -26,6 +26,7 @@ export const STATUS: Record<RequestCode, number> = {
   model_required: 400,
   not_acceptable: 406,
   not_found: 404,
+  overloaded: 503,
   result_expired: 410,
   row_too_large: 413,
   store_unavailable: 503,
@@ -33,6 +34,7 @@ export const STATUS: Record<RequestCode, number> = {
   task_erased: 410,
   task_lost: 410,
   too_many_rows: 413,
+  too_much_in_flight: 429,
   unauthorized: 401,
   unknown_column: 400,
   unknown_model: 404,
@@ -48,7 +50,9 @@ export const STATUS: Record<RequestCode, number> = {
 /** When a client does well to try again, in seconds. */
 const RETRY_AFTER_SECONDS: Partial<Record<RequestCode, number>> = {
   idempotency_key_in_use: 1,
+  overloaded: 5,
   store_unavailable: 2,
+  too_much_in_flight: 5,
   upload_interrupted: 2,
 };
 
@@ -64,7 +68,7 @@ export function problemHandler(log: Logger): ErrorRequestHandler {
     const about = taskId === undefined ? {} : { task_id: taskId };
     const fields = { request_id: requestId, ...about, code: error.code };
     // An outage has its own line; one more for every request that meets it says nothing new.
-    const level = error.code === 'store_unavailable' ? 'debug' : 'error';
+    const level = error.code === 'internal' ? 'error' : 'debug';
     if (status >= 500) log.log(level, 'a request failed', { ...fields, ...errorFields(thrown) });
     if (request.socket.destroyed || response.headersSent) {
       log.info('a request broke off', fields);

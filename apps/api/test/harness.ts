@@ -4,9 +4,17 @@ import { createLogger } from '@millrace/process/logger';
 import { createRegistry } from '@millrace/process/metrics';
 import { Catalog, CatalogPublisher } from '@millrace/queue/catalog';
 import { ClaimStore } from '@millrace/queue/claim-store';
-import { connectForRequests, connectForWork, serverProblems, watchOutages } from '@millrace/queue/connection';
+import {
+  connectForRequests,
+  connectForWork,
+  memoryProblems,
+  memoryUse,
+  serverProblems,
+  watchOutages,
+} from '@millrace/queue/connection';
 import { FinishedEvents } from '@millrace/queue/finished-events';
 import { CLAIM_KEPT_MS, type ClaimLifetimes, type Keys } from '@millrace/queue/keys';
+import { readLoad } from '@millrace/queue/load';
 import { Producer } from '@millrace/queue/producer';
 import { TaskIds } from '@millrace/queue/task-ids';
 import { TaskStore } from '@millrace/queue/task-store';
@@ -15,6 +23,7 @@ import { irisDescriptor } from '../../../test/fixtures/iris.js';
 import { createApp } from '../dist/app.js';
 import type { ApiKeys } from '../dist/auth/api-keys.js';
 import { ApiMetrics } from '../dist/metrics.js';
+import { Admission, type AdmissionLimits } from '../dist/submit/admission.js';
 
 /** Ten rows to a chunk. */
 const SECONDS_PER_ROW = 0.025;
@@ -27,6 +36,12 @@ export const LIMITS = {
 };
 
 export const IDS = new TaskIds('secret of the tests');
+
+export const ADMISSION: AdmissionLimits = {
+  all: { rows: 1e9, bytes: 1e9 },
+  client: { rows: 1e9, bytes: 1e9 },
+  stallMs: 1_000,
+};
 
 export interface Harness {
   app: Express;
@@ -42,6 +57,7 @@ export async function startHarness(
   apiKeys?: ApiKeys,
   limits = LIMITS,
   claimLifetimes: ClaimLifetimes = { leaseMs: 15_000, keptMs: CLAIM_KEPT_MS },
+  admission = ADMISSION,
 ): Promise<Harness> {
   const redis = connectForRequests(url);
   const subscriber = connectForWork(url);
@@ -59,6 +75,10 @@ export async function startHarness(
     store,
     ids: IDS,
     claims: new ClaimStore(redis, keys, store, claimLifetimes),
+    admission: new Admission(admission, {
+      readLoad: () => readLoad(redis, keys),
+      memoryUse: () => memoryUse(redis),
+    }),
     producer,
     catalog: new Catalog(redis, keys),
     events,
@@ -67,7 +87,7 @@ export async function startHarness(
     limits,
     registry,
     keys: apiKeys,
-    serverProblems: () => serverProblems(redis),
+    serverProblems: async () => (await Promise.all([serverProblems(redis), memoryProblems(redis)])).flat(),
   });
   return {
     app,

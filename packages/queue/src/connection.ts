@@ -35,6 +35,16 @@ export async function serverProblems(redis: Redis): Promise<string[]> {
   return problems;
 }
 
+/** The share of `maxmemory` from which on a server is nearly full. */
+const MEMORY_HIGH = 0.9;
+
+/** What keeps a running platform from taking more in, besides `serverProblems`. */
+export async function memoryProblems(redis: Redis): Promise<string[]> {
+  const { used, max } = await memoryUse(redis);
+  if (max === 0 || used < max * MEMORY_HIGH) return [];
+  return [`Redis is ${Math.round((used / max) * 100)} % full (maxmemory)`];
+}
+
 /** Bytes that Redis uses, and may use; the latter is 0 where nothing limits it. */
 export async function memoryUse(redis: Redis): Promise<{ used: number; max: number }> {
   const memory = await redis.info('memory');

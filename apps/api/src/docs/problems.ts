@@ -27,6 +27,8 @@ const MEANING: Record<RequestCode, string> = {
   model_required: 'no model was named; `models` lists them',
   not_acceptable: 'no format that `Accept` names',
   not_found: 'no such path',
+  overloaded:
+    'there is too much in flight, or the store is nearly full; nothing was accepted; `Retry-After` says when to try again',
   result_expired: 'the task was there, its results are no longer',
   row_too_large: 'a line or record is longer than the limit',
   task_ended: 'the task was cancelled or erased while its rows were being received',
@@ -34,6 +36,8 @@ const MEANING: Record<RequestCode, string> = {
   task_lost: 'the task was accepted, and the service has lost it since: submit its rows again',
   store_unavailable: 'the service cannot take or give anything now; `Retry-After` says when to try again',
   too_many_rows: 'more rows than the model allows one task; `limit_rows` says how many',
+  too_much_in_flight:
+    'this client has too many rows or bytes in flight; nothing was accepted; `Retry-After` says when to try again',
   unauthorized: 'no key, or an unknown one',
   unknown_column: 'the CSV header has a column that is no feature',
   unknown_model: 'no worker has served it; `models` lists those that are',
@@ -62,6 +66,8 @@ export const Problem = z
     models: z.array(z.string()).optional().describe('The versions that are offered.'),
     limit_bytes: z.int().optional(),
     limit_rows: z.int().optional(),
+    in_flight_bytes: z.int().optional(),
+    in_flight_rows: z.int().optional(),
     erased_at: z.string().meta({ format: 'date-time' }).optional(),
     expired_at: z.string().meta({ format: 'date-time' }).optional(),
     invalid_rows: z.int().optional().describe('How many rows are wrong.'),
@@ -114,7 +120,9 @@ function headersOf(status: number) {
   if (status === 401) return { headers: z.object({ 'WWW-Authenticate': z.literal('Bearer') }) };
   const retry = z.string().optional().describe('Seconds; with `idempotency_key_in_use`.');
   if (status === 409) return { headers: z.object({ 'Retry-After': retry }) };
-  return status === 503 ? { headers: z.object({ 'Retry-After': z.string().describe('Seconds.') }) } : {};
+  return status === 503 || status === 429
+    ? { headers: z.object({ 'Retry-After': z.string().describe('Seconds.') }) }
+    : {};
 }
 
 function codeLine([code, meaning]: [string, string]): string {

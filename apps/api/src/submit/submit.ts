@@ -1,6 +1,7 @@
 /** `POST /batch-predict`: from request bytes to chunks in the queue and a task id. */
 import { BatchError } from '@millrace/batch/errors';
 import { modelKey } from '@millrace/batch/model';
+import type { Chunk } from '@millrace/batch/split/chunk-splitter';
 import { isTerminal } from '@millrace/batch/status';
 import { isoTime, type Task, taskView } from '@millrace/batch/task';
 import type { Logger } from '@millrace/process/logger';
@@ -15,6 +16,7 @@ import { waitingFor } from '../models.js';
 import { sendResult } from '../result/send-result.js';
 import { preferredWait, waitForEnd } from '../result/wait.js';
 import { sendJson } from '../send-json.js';
+import type { Admission } from './admission.js';
 import { ClaimedKey, keyInUse } from './claimed-key.js';
 import { dryRun } from './dry-run.js';
 import { Fingerprint } from './fingerprint.js';
@@ -35,6 +37,7 @@ export interface SubmitDeps extends SubmissionDeps {
   store: TaskStore;
   ids: TaskIds;
   claims: ClaimStore;
+  admission: Admission;
   producer: Producer;
   events: FinishedEvents;
   log: Logger;
@@ -45,15 +48,9 @@ export function submitRoute(deps: SubmitDeps): RequestHandler {
     const intake = openIntake(deps, request);
     const key = idempotencyKey(request);
     if (intake.query.validate_only === 'true') return sendJson(response, await dryRun(deps, intake));
-    const { task: accepted, entry } =
-      key === undefined
-        ? await accept(
-            deps,
-            response,
-            await readSubmission(deps, intake),
-            deps.ids.create(response.locals.client),
-          )
-        : await acceptOnce(deps, response, intake, key);
+    const { task: accepted, entry } = await (key === undefined
+      ? acceptNew(deps, response, intake)
+      : acceptOnce(deps, response, intake, key));
     response.location(`/batch-result/${accepted.id}`);
     const waitMs = preferredWait(request);
     // Accepted is accepted: an outage while waiting must not keep the id from the client.
@@ -76,7 +73,13 @@ interface Accepted {
   entry: CatalogEntry | undefined;
 }
 
-/** As `accept`, and for the same key of the same client the same task again. */
+async function acceptNew(deps: SubmitDeps, response: Response, intake: Intake): Promise<Accepted> {
+  const { client } = response.locals;
+  await deps.admission.admit(client);
+  return accept(deps, response, await readSubmission(deps, intake), deps.ids.create(client));
+}
+
+/** As `acceptNew`, and for the same key of the same client the same task again. */
 async function acceptOnce(
   deps: SubmitDeps,
   response: Response,
@@ -103,6 +106,7 @@ async function acceptOnce(
     held.receive(piece);
   };
   try {
+    await deps.admission.admit(client);
     const submission = await readSubmission(deps, { ...intake, onPiece });
     const accepted = await accept(deps, response, submission, claim.task, () => held.confirm());
     // Should this be lost, the next request with the key finds the sealed task.
@@ -161,9 +165,13 @@ async function accept(
   const { pool } = manifest.limits;
   const record = { id, client, model, fingerprint, format, pool, expiresInMs, columns, requestId };
   const upload = new Upload(deps.store, deps.producer, record, manifest.limits);
+  const add = async (chunk: Chunk) => {
+    await deps.admission.makeRoom(client, chunk.rows, chunk.bytes.length);
+    await upload.add(chunk);
+  };
   try {
-    for await (const piece of bytes) for (const chunk of splitter.push(piece)) await upload.add(chunk);
-    for (const chunk of splitter.end()) await upload.add(chunk);
+    for await (const piece of bytes) for (const chunk of splitter.push(piece)) await add(chunk);
+    for (const chunk of splitter.end()) await add(chunk);
     const task = await upload.finish(confirm);
     deps.metrics.task(model, sentAs, 'accepted', upload.rows);
     deps.log.info('a task was accepted', {
