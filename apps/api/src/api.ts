@@ -23,7 +23,7 @@ import { TaskStore } from '@millrace/queue/task-store';
 import { createApp } from './app.js';
 import { ApiKeys } from './auth/api-keys.js';
 import type { ApiSettings } from './config.js';
-import { ApiMetrics, watchQueue } from './metrics.js';
+import { ApiMetrics, watchQueue, watchStore } from './metrics.js';
 import { Admission } from './submit/admission.js';
 
 /** Time for the head of a request; bodies have their own bound, on silence. */
@@ -56,6 +56,8 @@ export async function startApi(settings: ApiSettings, log: Logger, stopWith: Sto
   watchQueue(registry, producer, catalog);
   const leaseMs = settings.UPLOAD_LEASE_MS;
   const store = new TaskStore(redis, keys, { ...DEFAULT_LIFETIMES, leaseMs });
+  const room = { readLoad: () => readLoad(redis, keys), memoryUse: () => memoryUse(redis) };
+  watchStore(registry, { ...room, resultBytes: () => store.index.resultBytes() });
   const app = createApp({
     store,
     ids: new TaskIds(settings.TASK_ID_SECRET),
@@ -66,7 +68,7 @@ export async function startApi(settings: ApiSettings, log: Logger, stopWith: Sto
         client: { rows: settings.CLIENT_MAX_IN_FLIGHT_ROWS, bytes: settings.CLIENT_MAX_IN_FLIGHT_BYTES },
         stallMs: settings.UPLOAD_STALL_MS,
       },
-      { readLoad: () => readLoad(redis, keys), memoryUse: () => memoryUse(redis) },
+      room,
     ),
     producer,
     catalog,

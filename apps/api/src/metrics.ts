@@ -86,3 +86,43 @@ export function watchQueue(registry: Registry, producer: Producer, catalog: Cata
     },
   });
 }
+
+/** What the gauges of `watchStore` show. */
+export interface StoreFigures {
+  readLoad(): Promise<ReadonlyMap<string, { rows: number; bytes: number }>>;
+  resultBytes(): Promise<number>;
+  memoryUse(): Promise<{ used: number; max: number }>;
+}
+
+/** How much Redis holds; read, and kept, as those of `watchQueue`. */
+export function watchStore(registry: Registry, figures: StoreFigures): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'millrace_in_flight_rows',
+    help: 'Rows that are accepted or being received, and not done.',
+    registers,
+    async collect() {
+      const loads = await figures.readLoad().catch(() => undefined);
+      if (loads !== undefined) this.set([...loads.values()].reduce((sum, { rows }) => sum + rows, 0));
+    },
+  });
+  new Gauge({
+    name: 'millrace_results_bytes',
+    help: 'Bytes of the results of all finished tasks.',
+    registers,
+    async collect() {
+      const bytes = await figures.resultBytes().catch(() => undefined);
+      if (bytes !== undefined) this.set(bytes);
+    },
+  });
+  new Gauge({
+    name: 'millrace_redis_memory_bytes',
+    help: 'Bytes that Redis uses (used) and may use (max; 0 where nothing limits them).',
+    labelNames: ['kind'],
+    registers,
+    async collect() {
+      const memory = await figures.memoryUse().catch(() => undefined);
+      for (const [kind, bytes] of Object.entries(memory ?? {})) this.set({ kind }, bytes);
+    },
+  });
+}
