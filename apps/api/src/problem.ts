@@ -99,10 +99,14 @@ function sendProblem(response: Response, { code, message, details }: BatchError,
 /** Reads on, for a while: a connection that is cut while the client still sends may cost it the answer. */
 function linger(request: Request): void {
   request.resume();
-  const timer = setTimeout(() => request.socket.destroy(), LINGER_MS);
-  const forget = () => clearTimeout(timer);
+  const { socket } = request;
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  const forget = () => {
+    clearTimeout(timer);
+    socket.off('close', forget);
+  };
   request.once('end', forget);
-  request.socket.once('close', forget);
+  socket.once('close', forget);
 }
 
 function asBatchError(thrown: unknown): BatchError {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { request as httpRequest } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { Agent, request as httpRequest } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import { ColumnBuilder } from '@millrace/batch/results/column';
 import { encodeChunk } from '@millrace/batch/results/encode-chunk';
 import { DEFAULT_LIFETIMES } from '@millrace/queue/keys';
@@ -201,5 +201,27 @@ it('a refused upload without end is cut off', async () => {
   response.resume();
   await closed;
   clearInterval(writing);
+  server.close();
+});
+
+it('a refused upload leaves nothing behind on a connection that stays', async () => {
+  const server = harness.app.listen(0, '127.0.0.1');
+  const connected = once(server, 'connection') as Promise<[Socket]>;
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const refuse = async () => {
+    const headers = { 'content-type': 'text/plain' };
+    const call = httpRequest({ port, agent, method: 'POST', path: '/batch-predict', headers });
+    call.end('x'.repeat(100_000));
+    const [response] = await once(call, 'response');
+    await response.resume().toArray();
+  };
+  await refuse();
+  const [socket] = await connected;
+  const before = socket.listenerCount('close');
+  for (let again = 0; again < 20; again++) await refuse();
+  expect(socket.listenerCount('close')).toBeLessThanOrEqual(before + 1);
+  agent.destroy();
   server.close();
 });

@@ -1,0 +1,308 @@
+/**
+ * Every command that the path of a batch sends to Redis, and what comes of the batch when that very command is refused, done
+ * though its reply is lost, or is the last thing that its process does. A command that is not in the list fails the test.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type PlatformProcess, type ProcessKind, startProcess } from '@millrace/local/platform-process';
+import { freePort } from '@millrace/local/redis-server';
+import { Keys } from '@millrace/queue/keys';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { commandName } from '../fixtures/command-names.js';
+import { onnxModel } from '../fixtures/onnx-graph.js';
+import { useRedis } from '../fixtures/redis.js';
+import { type Fate, type RedisProxy, startRedisProxy } from '../fixtures/redis-proxy.js';
+
+/** By the process that sends them, in the order of a batch. */
+const POINTS: Record<ProcessKind, readonly string[]> = {
+  api: [
+    'claim',
+    'zscan unfinished',
+    'hmget task',
+    'addUnfinished',
+    'create',
+    'append',
+    'bullmq addPrioritizedJob',
+    'hold',
+    'seal',
+    'answer',
+    'hgetall task',
+    'hmget out',
+    'hgetall out',
+    'hget chunks',
+  ],
+  worker: [
+    'bzpopmin bullmq',
+    'bullmq moveToActive',
+    'begin',
+    'commit',
+    'bullmq moveToFinished',
+    'hgetall task',
+    'addResults',
+    'zrem unfinished',
+  ],
+};
+/** Sent in the course of a batch at times, and harmless to it: what keeps locks, looks for stalled jobs, and reaps. */
+const BESIDES = new Set([
+  'bullmq extendLocks',
+  'bullmq moveStalledJobsToWait',
+  'bullmq moveToDelayed',
+  'bullmq getRanges',
+  'hmset bullmq',
+  'hset bullmq',
+  'hmget bullmq',
+  'hgetall chunks',
+  'hmget chunks',
+  'abort',
+  'renew',
+  'release',
+  'removeResults',
+  'zrangebyscore results',
+  'hget results',
+  'bullmq removeJob',
+  'zscan unfinished',
+  'exists out',
+  'discard',
+]);
+/** Of connections, of the catalogue of models, and of the reaper's turns: no task is concerned. */
+const ELSEWHERE =
+  /^(hello|info|client|select|ping|quit|subscribe|unsubscribe|scan|pttl|config)\b|\b(model|models|worker|workers|aliases|reaper)$|^type /;
+
+const FATES = ['refused', 'done, its reply lost', 'the last of its process'] as const;
+/** Platforms at work side by side: most of a run is waiting for locks. */
+const LANES = 4;
+const PREDICTED = 16_390;
+/** Two chunks, and a row that is none. */
+const BODY = `${'[1.5]\n'.repeat(PREDICTED - 1)}["?"]\n[2]\n`;
+const SETTINGS = {
+  LOG_FORMAT: 'json',
+  LOG_LEVEL: 'warn',
+  WORKER_THREADS: '1',
+  LOCK_MS: '500',
+  UPLOAD_LEASE_MS: '400',
+  REAP_INTERVAL_MS: '300',
+};
+
+const redis = useRedis({ appendonly: 'no' });
+const folder = mkdtempSync(join(tmpdir(), 'millrace-crash-points-'));
+const lanes: Lane[] = [];
+const waiting: ((lane: Lane) => void)[] = [];
+
+interface Answer {
+  task_id: string;
+  status: string;
+  rows: Record<string, number>;
+  predictions: unknown[];
+  errors: unknown[];
+}
+
+/** A platform of one API and one worker, each with its own way to Redis. */
+class Lane {
+  readonly keys: Keys;
+  readonly seen: Record<ProcessKind, Set<string>> = { api: new Set(), worker: new Set() };
+  private readonly proxies = {} as Record<ProcessKind, RedisProxy>;
+  private readonly processes = {} as Record<ProcessKind, PlatformProcess>;
+  private restarting: Promise<unknown> = Promise.resolve();
+  private port = 0;
+  log = '';
+
+  constructor(name: string) {
+    this.keys = new Keys(name);
+  }
+
+  async start(): Promise<void> {
+    this.port = await freePort();
+    for (const kind of ['api', 'worker'] as const) {
+      const proxy = await startRedisProxy(redis.server.port);
+      this.proxies[kind] = proxy;
+      proxy.decide = (words) => {
+        this.seen[kind].add(commandName(words, this.keys));
+        return { kind: 'pass' };
+      };
+      await this.startProcess(kind);
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(Object.values(this.processes).map((each) => each.stop()));
+    await Promise.all(Object.values(this.proxies).map((each) => each.stop()));
+  }
+
+  /** The next such command of the process meets this fate; resolves when it has. */
+  arm(kind: ProcessKind, point: string, fate: (typeof FATES)[number]): Promise<void> {
+    const proxy = this.proxies[kind];
+    const watch = proxy.decide;
+    return new Promise((resolve) => {
+      proxy.decide = (words) => {
+        if (commandName(words, this.keys) !== point) return { kind: 'pass' };
+        proxy.decide = watch;
+        resolve();
+        return this.fateOf(kind, fate);
+      };
+    });
+  }
+
+  /** Sends the batch again under one key, as a client does, until it is accepted and its result has been read. */
+  async run(key: string): Promise<{ answer: Answer; lines: string }> {
+    const id = await this.insist(() => this.submit(key));
+    const answer = await this.insist(() => this.poll(id));
+    const lines = await this.insist(() => this.download(id));
+    return { answer, lines };
+  }
+
+  /** What the batch has left in Redis beside its record and its results. */
+  async leftovers(): Promise<string[]> {
+    const names = (await redis.keysUnder(`${this.keys.prefix}:{`)).filter(
+      (name) => !/:(task|chunks|out:\d+|claim|index|bytes)$/.test(name),
+    );
+    const open = await redis.redis.zrange(this.keys.unfinished(), 0, '-1');
+    const jobs = (await redis.keysUnder(this.keys.queuePrefix)).filter((name) => /\.\d+$/.test(name));
+    return [...names, ...open, ...jobs];
+  }
+
+  private fateOf(kind: ProcessKind, fate: (typeof FATES)[number]): Fate {
+    if (fate === 'refused') return { kind: 'refuse' };
+    if (fate === 'done, its reply lost') return { kind: 'lose' };
+    return { kind: 'strike', moment: 'after', strike: () => this.kill(kind) };
+  }
+
+  private kill(kind: ProcessKind): void {
+    const victim = this.processes[kind];
+    victim.child.kill('SIGKILL');
+    this.restarting = victim.exited.then(() => {
+      this.proxies[kind].mend();
+      return this.startProcess(kind);
+    });
+  }
+
+  private async startProcess(kind: ProcessKind): Promise<void> {
+    const settings = {
+      KEY_PREFIX: this.keys.prefix,
+      REDIS_URL: this.proxies[kind].url,
+      MODELS_DIR: join(folder, 'models'),
+      PORT: String(this.port),
+    };
+    const env = { ...process.env, ...SETTINGS, ...settings };
+    this.processes[kind] = startProcess(kind, env, (text) => {
+      this.log = (this.log + text).slice(-5_000);
+    });
+    await this.processes[kind].ready;
+  }
+
+  private async submit(key: string): Promise<string | undefined> {
+    const response = await fetch(`${this.url}/batch-predict?model=identity`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-ndjson', 'idempotency-key': key },
+      body: BODY,
+    });
+    const body = (await response.json()) as Answer;
+    return response.status === 202 ? body.task_id : undefined;
+  }
+
+  private async poll(id: string): Promise<Answer | undefined> {
+    const response = await fetch(`${this.url}/batch-result/${id}`, { headers: { prefer: 'wait=5' } });
+    if (response.status !== 200) return undefined;
+    const answer = (await response.json()) as Answer;
+    const { total, ...outcomes } = answer.rows;
+    expect(Object.values(outcomes).reduce((a, b) => a + b, 0)).toBe(total);
+    return ['receiving', 'pending', 'running'].includes(answer.status) ? undefined : answer;
+  }
+
+  private async download(id: string): Promise<string | undefined> {
+    const response = await fetch(`${this.url}/batch-result/${id}?outputs=all`, {
+      headers: { accept: 'application/x-ndjson' },
+    });
+    return response.status === 200 ? response.text() : undefined;
+  }
+
+  /** Asks again while the answer is none: the process is away, or says so. */
+  private async insist<T>(ask: () => Promise<T | undefined>): Promise<T> {
+    for (;;) {
+      const answer = await ask().catch((error) => {
+        if (error instanceof TypeError) return this.restarting.then(() => undefined);
+        throw error;
+      });
+      if (answer !== undefined) return answer;
+    }
+  }
+
+  private get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+}
+
+async function withLane<T>(use: (lane: Lane) => Promise<T>): Promise<T> {
+  const lane = lanes.pop() ?? (await new Promise<Lane>((resolve) => waiting.push(resolve)));
+  try {
+    return await use(lane);
+  } finally {
+    const next = waiting.shift();
+    if (next === undefined) lanes.push(lane);
+    else next(lane);
+  }
+}
+
+let reference: { answer: Answer; lines: string };
+let all: Lane[];
+
+beforeAll(async () => {
+  const version = join(folder, 'models', 'identity', '1');
+  mkdirSync(version, { recursive: true });
+  writeFileSync(
+    join(version, 'model.onnx'),
+    onnxModel({
+      inputs: [{ name: 'x', type: 'float32', shape: ['n'] }],
+      outputs: [{ name: 'y', type: 'float32', shape: ['n'] }],
+      nodes: [{ op: 'Identity', inputs: ['x'], outputs: ['y'] }],
+    }),
+  );
+  all = Array.from({ length: LANES }, (_, index) => new Lane(`lane${index}`));
+  await Promise.all(all.map((lane) => lane.start()));
+  lanes.push(...all);
+  // Every script is known to Redis afterwards, so that a command is done where it is named.
+  reference = await (all[0] as Lane).run('reference');
+});
+afterAll(async () => {
+  await Promise.all(all.map((lane) => lane.stop()));
+  rmSync(folder, { recursive: true });
+});
+
+it('the list is the list', () => {
+  const { seen } = all[0] as Lane;
+  for (const kind of ['api', 'worker'] as const) {
+    const known = new Set([...POINTS[kind], ...BESIDES]);
+    const unknown = [...seen[kind]].filter((name) => !known.has(name) && !ELSEWHERE.test(name));
+    expect(unknown, `commands of the ${kind} without a crash point`).toEqual([]);
+    const unused = POINTS[kind].filter((name) => !seen[kind].has(name));
+    expect(unused, `crash points that the ${kind} does not come by`).toEqual([]);
+  }
+});
+
+it('an undisturbed batch has its result', () => {
+  expect(reference.answer).toMatchObject({
+    status: 'partially_succeeded',
+    rows: { total: PREDICTED + 1, succeeded: PREDICTED, invalid: 1, pending: 0, running: 0, failed: 0 },
+  });
+  expect(reference.lines.split('\n')).toHaveLength(PREDICTED + 2);
+});
+
+const cases = (['api', 'worker'] as const).flatMap((kind) =>
+  POINTS[kind].flatMap((point) => FATES.map((fate) => [kind, point, fate] as const)),
+);
+it.concurrent.each(cases)('%s: %s, %s', async (kind, point, fate) => {
+  await withLane(async (lane) => {
+    const struck = lane.arm(kind, point, fate);
+    const { answer, lines } = await lane.run(`${kind} ${point} ${fate}`);
+    await struck;
+    const { status, rows, predictions, errors } = answer;
+    expect({ status, rows, errors }).toEqual({
+      status: reference.answer.status,
+      rows: reference.answer.rows,
+      errors: reference.answer.errors,
+    });
+    expect(predictions.length).toBe(PREDICTED + 1);
+    expect(lines === reference.lines).toBe(true);
+    while ((await lane.leftovers()).length > 0);
+  });
+});
