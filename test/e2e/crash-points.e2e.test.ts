@@ -18,8 +18,6 @@ import { type Fate, type RedisProxy, startRedisProxy } from '../fixtures/redis-p
 const POINTS: Record<ProcessKind, readonly string[]> = {
   api: [
     'claim',
-    'zscan unfinished',
-    'hmget task',
     'addUnfinished',
     'create',
     'append',
@@ -52,14 +50,15 @@ const BESIDES = new Set([
   'hmset bullmq',
   'hset bullmq',
   'hmget bullmq',
+  'hmget task',
   'hgetall chunks',
   'hmget chunks',
   'abort',
   'renew',
   'release',
   'removeResults',
-  'zrangebyscore results',
-  'hget results',
+  'zrangebyscore index',
+  'hget bytes',
   'bullmq removeJob',
   'zscan unfinished',
   'exists out',
@@ -193,17 +192,16 @@ class Lane {
   private async submit(key: string): Promise<string | undefined> {
     const response = await fetch(`${this.url}/batch-predict?model=identity`, {
       method: 'POST',
-      headers: { 'content-type': 'application/x-ndjson', 'idempotency-key': key },
+      headers: { 'content-type': 'application/x-ndjson', 'idempotency-key': `"${key}"` },
       body: BODY,
     });
-    const body = (await response.json()) as Answer;
-    return response.status === 202 ? body.task_id : undefined;
+    return (await this.understand<Answer>(response, 202))?.task_id;
   }
 
   private async poll(id: string): Promise<Answer | undefined> {
     const response = await fetch(`${this.url}/batch-result/${id}`, { headers: { prefer: 'wait=5' } });
-    if (response.status !== 200) return undefined;
-    const answer = (await response.json()) as Answer;
+    const answer = await this.understand<Answer>(response, 200);
+    if (answer === undefined) return undefined;
     const { total, ...outcomes } = answer.rows;
     expect(Object.values(outcomes).reduce((a, b) => a + b, 0)).toBe(total);
     return ['receiving', 'pending', 'running'].includes(answer.status) ? undefined : answer;
@@ -213,7 +211,18 @@ class Lane {
     const response = await fetch(`${this.url}/batch-result/${id}?outputs=all`, {
       headers: { accept: 'application/x-ndjson' },
     });
-    return response.status === 200 ? response.text() : undefined;
+    const text = await response.text();
+    if (response.status === 200) return text;
+    if (response.status === 503) return undefined;
+    throw new Error(`${response.status} ${text}\n${this.log}`);
+  }
+
+  /** Undefined when the client is to ask again. */
+  private async understand<T>(response: Response, expected: number): Promise<T | undefined> {
+    const text = await response.text();
+    if (response.status === expected) return JSON.parse(text) as T;
+    if (response.status === 503 || response.status === 409) return undefined;
+    throw new Error(`${response.status} ${text}\n${this.log}`);
   }
 
   /** Asks again while the answer is none: the process is away, or says so. */

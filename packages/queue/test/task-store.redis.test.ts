@@ -288,6 +288,30 @@ describe('an upload that broke off', () => {
     expect(keysAfter.length).toBe(how === 'abort' ? 1 : 0);
   });
 
+  it.each(['abort', 'discard', 'erase'] as const)(
+    'has nothing left after %s, though an earlier chunk was refused and a later one stored',
+    async (how) => {
+      await store.create(TASK);
+      await store.append(TASK.id, chunk(1));
+      await store.append(TASK.id, chunk(3));
+      await store.begin(TASK.id, 3, SERVED);
+      await store.commit(TASK.id, 3, result(3));
+      if (how === 'abort') await store.abort(TASK.id, 'gone');
+      else await store[how](TASK.id);
+      const left = (await redis.keysUnder(keys.prefix)).filter((key) => key.includes(TASK.id));
+      expect(left).toEqual(how === 'discard' ? [] : [keys.task(TASK.id)]);
+    },
+  );
+
+  it('that is cancelled has a lifetime on the results of every chunk, whichever were stored', async () => {
+    await store.create(TASK);
+    await store.append(TASK.id, chunk(2));
+    await store.begin(TASK.id, 2, SERVED);
+    await store.commit(TASK.id, 2, result(2));
+    await store.end(TASK.id, 'cancelled');
+    expect(await redis.redis.pttl(keys.output(TASK.id, 2))).toBeLessThanOrEqual(LIFETIMES.resultsMs);
+  });
+
   it('cannot take back a task that was accepted', async () => {
     await submitted(1);
     await store.abort(TASK.id, 'late');

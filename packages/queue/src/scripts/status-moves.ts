@@ -58,8 +58,7 @@ end
  */
 export const FINISH = `
 local function expire_results(now, results_ms, record_ms, outputs, chunks_key)
-  local chunks = tonumber(redis.call('HGET', KEYS[1], 'chunks'))
-  for index = 0, chunks - 1 do redis.call('PEXPIRE', outputs .. index, results_ms) end
+  for _, index in ipairs(redis.call('HKEYS', chunks_key)) do redis.call('PEXPIRE', outputs .. index, results_ms) end
   redis.call('PEXPIRE', chunks_key, results_ms)
   redis.call('HSET', KEYS[1], 'finished_at', now, 'expires_at', now + results_ms)
   redis.call('PEXPIRE', KEYS[1], results_ms + record_ms)
@@ -98,6 +97,17 @@ end
 local function is_due()
   local deadline = redis.call('HGET', KEYS[1], 'deadline_at')
   return deadline and server_now() >= tonumber(deadline)
+end
+`;
+
+/**
+ * Defines `delete_chunks(chunks_key, inputs, outputs)`: removes every byte of every chunk. By the table of chunks and not by
+ * their number: of an upload that broke off, an earlier one may be missing while a later one was stored.
+ */
+export const DELETE_CHUNKS = `
+local function delete_chunks(chunks_key, inputs, outputs)
+  for _, index in ipairs(redis.call('HKEYS', chunks_key)) do redis.call('DEL', inputs .. index, outputs .. index) end
+  redis.call('DEL', chunks_key)
 end
 `;
 

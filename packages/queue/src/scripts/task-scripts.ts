@@ -3,7 +3,7 @@
  * be sent again after a lost reply: the second run changes nothing and answers so that the caller goes on.
  */
 import type { ScriptDefinition } from './define-scripts.js';
-import { FINISH, HALT, SERVER, STATUS_MOVES } from './status-moves.js';
+import { DELETE_CHUNKS, FINISH, HALT, SERVER, STATUS_MOVES } from './status-moves.js';
 
 /**
  * Records a task in `receiving`, unless it is recorded already, with the server that it was recorded on.
@@ -82,12 +82,11 @@ return redis.call('HGETALL', KEYS[1])
  */
 const ABORT: ScriptDefinition = {
   numberOfKeys: 2,
-  lua: `${STATUS_MOVES}${SERVER}
+  lua: `${DELETE_CHUNKS}${STATUS_MOVES}${SERVER}
 local task = redis.call('HMGET', KEYS[1], 'status', 'lease_until', 'run_id', 'id')
 if task[1] ~= 'receiving' then return 0 end
 if ARGV[7] == 'lapsed' and server_now() < tonumber(task[2] or 0) then return 0 end
-for index = 0, count('chunks') - 1 do redis.call('DEL', ARGV[4] .. index, ARGV[5] .. index) end
-redis.call('DEL', KEYS[2])
+delete_chunks(KEYS[2], ARGV[4], ARGV[5])
 for _, outcome in ipairs({'pending', 'running', 'succeeded', 'invalid'}) do
   ledger('failed', count(outcome))
   redis.call('HSET', KEYS[1], outcome, 0)
@@ -120,10 +119,9 @@ return task[1] == 'receiving' and task[2] ~= run_id() and 1 or 0
  */
 const DISCARD: ScriptDefinition = {
   numberOfKeys: 2,
-  lua: `
-local chunks = tonumber(redis.call('HGET', KEYS[1], 'chunks') or 0)
-for index = 0, chunks - 1 do redis.call('DEL', ARGV[1] .. index, ARGV[2] .. index) end
-redis.call('DEL', KEYS[1], KEYS[2])
+  lua: `${DELETE_CHUNKS}
+delete_chunks(KEYS[2], ARGV[1], ARGV[2])
+redis.call('DEL', KEYS[1])
 return 1
 `,
 };
@@ -257,12 +255,11 @@ return 'halted'
  */
 const ERASE: ScriptDefinition = {
   numberOfKeys: 2,
-  lua: `${STATUS_MOVES}${SERVER}${FINISH}${HALT}
+  lua: `${DELETE_CHUNKS}${STATUS_MOVES}${SERVER}${FINISH}${HALT}
 local status = redis.call('HGET', KEYS[1], 'status')
 if not status then return 0 end
 if not is_terminal(status) then halt('cancelled', ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], KEYS[2]) end
-for index = 0, count('chunks') - 1 do redis.call('DEL', ARGV[6] .. index, ARGV[5] .. index) end
-redis.call('DEL', KEYS[2])
+delete_chunks(KEYS[2], ARGV[6], ARGV[5])
 redis.call('HSETNX', KEYS[1], 'erased_at', ARGV[1])
 redis.call('HSET', KEYS[1], 'chunks', 0, 'input_bytes', 0, 'result_bytes', 0)
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
@@ -276,11 +273,10 @@ return 1
  */
 const EXPIRE_RESULTS: ScriptDefinition = {
   numberOfKeys: 2,
-  lua: `${STATUS_MOVES}
+  lua: `${DELETE_CHUNKS}${STATUS_MOVES}
 local task = redis.call('HMGET', KEYS[1], 'status', 'expires_at')
 if not task[1] or not is_terminal(task[1]) then return 0 end
-for index = 0, count('chunks') - 1 do redis.call('DEL', ARGV[3] .. index, ARGV[4] .. index) end
-redis.call('DEL', KEYS[2])
+delete_chunks(KEYS[2], ARGV[4], ARGV[3])
 redis.call('HSET', KEYS[1], 'chunks', 0, 'input_bytes', 0, 'result_bytes', 0)
 if task[2] and tonumber(task[2]) > tonumber(ARGV[1]) then redis.call('HSET', KEYS[1], 'expires_at', ARGV[1]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
