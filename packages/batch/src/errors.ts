@@ -55,6 +55,10 @@ export const INVALID_ROW_CODES = [
 ] as const;
 /** A row was not computed: its task ended before its turn. */
 export const HALTED_ROW_CODES = ['cancelled', 'expired'] as const;
+export const HALTED_MESSAGES: Record<(typeof HALTED_ROW_CODES)[number], string> = {
+  cancelled: 'the task was cancelled before this row was predicted',
+  expired: 'the task expired before this row was predicted',
+};
 export const FAILED_ROW_CODES = [
   'inference_failed',
   'input_lost',

@@ -1,8 +1,10 @@
 /** What is recorded of a task, and how a poll shows it. */
-import type { RequestCode } from './errors.js';
+import type { RequestCode, RowCode } from './errors.js';
 import type { Ledger } from './ledger.js';
 import type { LineFormat } from './split/record-borders.js';
 import type { TaskStatus } from './status.js';
+
+export type ErrorCounts = Readonly<Partial<Record<RowCode, number>>>;
 
 export interface Task {
   id: string;
@@ -19,6 +21,8 @@ export interface Task {
   requestId: string;
   status: TaskStatus;
   ledger: Ledger;
+  /** Rows without a prediction, by the code of their error: as many as are invalid, failed, cancelled or expired. */
+  errorCounts: ErrorCounts;
   /** Chunks stored so far; final once the task has left `receiving`. */
   chunks: number;
   /** Milliseconds since the epoch, like all times here. */

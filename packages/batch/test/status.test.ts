@@ -52,6 +52,7 @@ describe('the view of a task', () => {
     requestId: 'q1',
     status: 'pending',
     ledger: ledgerOf({ pending: 2 }),
+    errorCounts: {},
     chunks: 1,
     createdAt: 0,
   } as const;

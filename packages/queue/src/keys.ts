@@ -10,7 +10,10 @@ export class Keys {
   /** Hash: the task record with its ledger. TTL: unfinished, then results + record. */
   task = (id: string): string => `${this.tag(id)}:task`;
 
-  /** Hash: chunk index → `state first_row rows`, state being pending, running or done. TTL: as the results. */
+  /**
+   * Hash: chunk index → `state first_row rows`, state being pending, running, done, cancelled or expired; and
+   * `examples:<code>` → the first rows with this error. TTL: as the results.
+   */
   chunks = (id: string): string => `${this.tag(id)}:chunks`;
 
   /** String: the bytes of a chunk as they came. TTL: unfinished; deleted by the commit of the chunk. */

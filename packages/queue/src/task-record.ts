@@ -1,9 +1,10 @@
 /** The task record as it is read from its hash. */
-import type { RequestCode } from '@millrace/batch/errors';
+import { FAILED_ROW_CODES, INVALID_ROW_CODES, type RequestCode, type RowCode } from '@millrace/batch/errors';
 import { OUTCOMES } from '@millrace/batch/ledger';
 import { STATUSES } from '@millrace/batch/status';
-import type { Task } from '@millrace/batch/task';
+import type { ErrorCounts, Task } from '@millrace/batch/task';
 import { z } from 'zod';
+import { errorCountField } from './scripts/error-groups.js';
 
 const Count = z.string().transform(Number);
 
@@ -46,6 +47,7 @@ export function parseTask(hash: Record<string, string>): Task {
     requestId: record.request_id,
     status: record.status,
     ledger: { total, pending, running, succeeded, invalid, failed, cancelled, expired },
+    errorCounts: record.error_code === undefined ? errorCounts(hash, { cancelled, expired }) : {},
     chunks: record.chunks,
     createdAt: record.created_at,
   };
@@ -58,4 +60,13 @@ export function parseTask(hash: Record<string, string>): Task {
     task.error = { code: record.error_code as RequestCode, message: record.error_message ?? '' };
   }
   return task;
+}
+
+/** By code, in the order of their names. Those of halted rows are outcomes in the ledger; the others were counted by the commits. */
+function errorCounts(hash: Record<string, string>, halted: ErrorCounts): ErrorCounts {
+  const counts: Partial<Record<RowCode, number>> = { ...halted };
+  for (const code of [...INVALID_ROW_CODES, ...FAILED_ROW_CODES])
+    counts[code] = Number(hash[errorCountField(code)] ?? 0);
+  const found = Object.entries(counts).filter(([, count]) => count > 0);
+  return Object.fromEntries(found.sort(([a], [b]) => (a < b ? -1 : 1)));
 }

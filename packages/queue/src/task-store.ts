@@ -1,6 +1,7 @@
 /** The task store is responsible for everything of a task but its place in the queue: record, ledger, chunks, results. */
-import type { RequestCode } from '@millrace/batch/errors';
+import type { RequestCode, RowCode } from '@millrace/batch/errors';
 import type { ChunkResult, Segments } from '@millrace/batch/results/encode-chunk';
+import type { ErrorExample } from '@millrace/batch/results/error-groups';
 import type { CsvColumn } from '@millrace/batch/rows/row-reader';
 import type { Chunk } from '@millrace/batch/split/chunk-splitter';
 import { isTerminal } from '@millrace/batch/status';
@@ -9,6 +10,7 @@ import type { Redis } from 'ioredis';
 import { type Begun, parseBegun } from './begun.js';
 import { DEFAULT_LIFETIMES, type Keys, type Lifetimes } from './keys.js';
 import { defineScripts, type Script } from './scripts/define-scripts.js';
+import { errorArguments, examplesField, parseExamples } from './scripts/error-groups.js';
 import { EMPTY_LEDGER } from './scripts/status-moves.js';
 import { TASK_SCRIPTS } from './scripts/task-scripts.js';
 import { parseTask } from './task-record.js';
@@ -142,7 +144,11 @@ export class TaskStore {
   }
 
   /** Commits a chunk's result, the ledger, the status and the event in one step, and only once. */
-  async commit(id: string, chunk: number, { counts, segments }: ChunkResult): Promise<Committed> {
+  async commit(
+    id: string,
+    chunk: number,
+    { counts, segments, errorGroups = {} }: ChunkResult,
+  ): Promise<Committed> {
     const [now, ...finish] = this.finishArguments(id);
     const reply = await this.scripts.commit(
       this.keys.task(id),
@@ -156,6 +162,7 @@ export class TaskStore {
       now,
       this.lifetimes.unfinishedMs,
       ...finish,
+      ...errorArguments(errorGroups),
       ...Object.entries(segments).flatMap(([name, bytes]) => [name, bufferOf(bytes)]),
     );
     return reply as Committed;
@@ -200,6 +207,12 @@ export class TaskStore {
     if (values.every((value) => value === null) && (await this.redis.exists(key)) === 0) return undefined;
     const found = names.map((name, index) => [name, values[index]] as const);
     return Object.fromEntries(found.filter((entry): entry is [string, Buffer] => Buffer.isBuffer(entry[1])));
+  }
+
+  /** The first rows of a task with each of these codes. None when its results have expired. */
+  async readExamples(id: string, codes: readonly RowCode[]): Promise<ReadonlyMap<RowCode, ErrorExample[]>> {
+    const texts = await this.redis.hmget(this.keys.chunks(id), ...codes.map(examplesField));
+    return new Map(codes.map((code, at) => [code, parseExamples(code, texts[at] ?? '')]));
   }
 
   /** Where a chunk's rows are in the task, and what has become of them. Undefined when it has expired. */

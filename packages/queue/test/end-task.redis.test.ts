@@ -84,6 +84,16 @@ describe('cancelling', () => {
     expect(await connection.exists(keys.output(TASK.id, 1))).toBe(0);
   });
 
+  it('keeps the first rows as examples, however many chunks there are', async () => {
+    await store.create(TASK);
+    // Beyond so many entries Redis gives a hash out in no order.
+    for (let index = 0; index < 600; index++) await store.append(TASK.id, chunk(index));
+    await store.end(TASK.id, 'cancelled');
+    const examples = (await store.readExamples(TASK.id, ['cancelled'])).get('cancelled');
+    expect(examples?.map(({ row }) => row)).toEqual([0, 1, 2]);
+    expect(await read()).toMatchObject({ errorCounts: { cancelled: 1800 } });
+  });
+
   it('of a finished task changes nothing', async () => {
     await store.create(TASK);
     await store.append(TASK.id, chunk(0));

@@ -1,6 +1,6 @@
 /** Ending a task on request: `POST /batch-result/:id/cancel`, and `DELETE /batch-result/:id`, which removes its rows and results, too. */
 import { isTerminal } from '@millrace/batch/status';
-import { type Task, taskView } from '@millrace/batch/task';
+import type { Task } from '@millrace/batch/task';
 import type { Logger } from '@millrace/process/logger';
 import type { Producer } from '@millrace/queue/producer';
 import type { TaskStore } from '@millrace/queue/task-store';
@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { parseParameters } from '../query.js';
 import { sendJson } from '../send-json.js';
 import { findOwn, readOwn, unknownTask } from './own-task.js';
+import { taskAnswer } from './task-answer.js';
 
 export interface EndTaskDeps {
   store: TaskStore;
@@ -33,7 +34,7 @@ export function cancelRoute(deps: EndTaskDeps): RequestHandler<{ id: string }> {
     }
     const task = await store.read(id);
     if (task === undefined) throw unknownTask();
-    sendJson(response, taskView(task));
+    sendJson(response, await taskAnswer(store, task));
   };
 }
 

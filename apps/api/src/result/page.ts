@@ -1,9 +1,10 @@
 /** Pages of a result that can be read while the task runs: the rows that are finished, in input order, from a cursor on. */
 import { type Outputs, readRows, toLine } from '@millrace/batch/results/read-chunk';
 import { isTerminal } from '@millrace/batch/status';
-import { type Task, taskView } from '@millrace/batch/task';
+import type { Task } from '@millrace/batch/task';
 import type { TaskStore } from '@millrace/queue/task-store';
 import { readChunk } from './stored-chunks.js';
+import { taskAnswer } from './task-answer.js';
 
 /** Where the next row is: in which chunk, and the how manieth of it. Printed as `3.120`; the beginning is `0`. */
 export interface Cursor {
@@ -56,7 +57,8 @@ export async function resultPage(
     }
   }
   const isComplete = isTerminal(task.status) && chunk >= task.chunks;
-  const head = JSON.stringify({ ...taskView(task), next: printed({ chunk, place }), complete: isComplete });
+  const answer = await taskAnswer(store, task);
+  const head = JSON.stringify({ ...answer, next: printed({ chunk, place }), complete: isComplete });
   return `${head.slice(0, -1)},"results":[${texts.join(',')}]}\n`;
 }
 

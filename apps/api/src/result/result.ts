@@ -1,7 +1,6 @@
 /** `GET /batch-result/:id`: where a task stands, and its result once it is finished. */
 import { BatchError } from '@millrace/batch/errors';
 import { isTerminal } from '@millrace/batch/status';
-import { taskView } from '@millrace/batch/task';
 import type { Catalog } from '@millrace/queue/catalog';
 import type { FinishedEvents } from '@millrace/queue/finished-events';
 import type { Request, RequestHandler } from 'express';
@@ -12,6 +11,7 @@ import { sendJson } from '../send-json.js';
 import { readOwn, unknownTask } from './own-task.js';
 import { type Cursor, parseCursor, resultPage } from './page.js';
 import { type ResultDeps, type ResultFormat, sendResult } from './send-result.js';
+import { taskAnswer } from './task-answer.js';
 import { preferredWait, waitForEnd } from './wait.js';
 
 export interface ResultRouteDeps extends ResultDeps {
@@ -76,7 +76,8 @@ export function resultRoute(deps: ResultRouteDeps): RequestHandler<{ id: string 
     }
     if (isTerminal(task.status)) return sendResult(deps, response, task, format, outputs);
     response.status(format === 'json' ? 200 : 202).set('Retry-After', '1');
-    sendJson(response, taskView(task, waitingFor(task, await deps.catalog.get(task.model))));
+    const waiting = waitingFor(task, await deps.catalog.get(task.model));
+    sendJson(response, await taskAnswer(deps.store, task, waiting));
   };
 }
 

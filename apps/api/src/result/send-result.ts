@@ -2,11 +2,12 @@
 import { once } from 'node:events';
 import { CSV_HEADER, taskErrorLine, toCsvLine } from '@millrace/batch/results/csv-line';
 import { type Outputs, type ResultRow, readRows, toLine } from '@millrace/batch/results/read-chunk';
-import { type Task, taskView } from '@millrace/batch/task';
+import type { Task } from '@millrace/batch/task';
 import { errorFields, type Logger } from '@millrace/process/logger';
 import type { TaskStore } from '@millrace/queue/task-store';
 import type { Response } from 'express';
 import { eachChunk, readChunk, readSegment } from './stored-chunks.js';
+import { taskAnswer } from './task-answer.js';
 
 export type ResultFormat = 'json' | 'ndjson' | 'csv';
 
@@ -67,7 +68,7 @@ const PARTS: Record<ResultFormat, (store: TaskStore, task: Task, outputs: Output
 
 async function* jsonParts(store: TaskStore, task: Task, outputs: Outputs): Parts {
   const { ledger, error } = task;
-  yield JSON.stringify(taskView(task)).slice(0, -1);
+  yield JSON.stringify(await taskAnswer(store, task)).slice(0, -1);
   if (error === undefined) {
     yield ',"predictions":[';
     if (outputs === 'default') yield* joined(storedSegment(store, task, 'predictions'));

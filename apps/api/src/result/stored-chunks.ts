@@ -1,5 +1,5 @@
 /** The chunks of a task as results are made of them: what workers have stored, and what stands in for chunks that were never computed. */
-import { BatchError } from '@millrace/batch/errors';
+import { BatchError, HALTED_MESSAGES } from '@millrace/batch/errors';
 import { encodeFailedChunk, type Segments } from '@millrace/batch/results/encode-chunk';
 import type { Task } from '@millrace/batch/task';
 import type { ChunkSpan, TaskStore } from '@millrace/queue/task-store';
@@ -9,11 +9,6 @@ export interface StoredChunk {
   firstRow: number;
   rows: number;
 }
-
-const HALTED = {
-  cancelled: 'the task was cancelled before this row was predicted',
-  expired: 'the task expired before this row was predicted',
-};
 
 /** Undefined while its rows are to come, and when its result has expired. */
 export async function readChunk(
@@ -42,7 +37,11 @@ export async function readSegment(
 /** The same error for each of its rows. */
 function haltedChunk({ state, firstRow, rows }: ChunkSpan): StoredChunk | undefined {
   if (state !== 'cancelled' && state !== 'expired') return undefined;
-  return { segments: encodeFailedChunk(firstRow, rows, state, HALTED[state]).segments, firstRow, rows };
+  return {
+    segments: encodeFailedChunk(firstRow, rows, state, HALTED_MESSAGES[state]).segments,
+    firstRow,
+    rows,
+  };
 }
 
 /** Every chunk of a finished task in order; the next one is fetched while this one is used. @throws BatchError `result_expired` */

@@ -1,6 +1,8 @@
 /** The status table and the ledger's rules in Lua, generated from the ones in packages/batch. */
 import { OUTCOMES } from '@millrace/batch/ledger';
+import { EXAMPLES_MAX } from '@millrace/batch/results/error-groups';
 import { MOVES } from '@millrace/batch/status';
+import { EXAMPLES } from './error-groups.js';
 
 const TABLE = Object.entries(MOVES)
   .map(([from, targets]) => `${from} = {${targets.map((to) => `${to} = true`).join(', ')}}`)
@@ -62,12 +64,25 @@ end
 
 /**
  * Needs FINISH. Defines `halt(outcome, now, results_ms, record_ms, channel, outputs, inputs, chunks_key)`: ends a task at once;
- * the rows of every chunk that is not done get the outcome, `cancelled` or `expired`, and their bytes go. And `is_due()`: its deadline has passed,
- * by the clock of Redis, the only one that all processes share.
+ * the rows of every chunk that is not done get the outcome, `cancelled` or `expired`, the first of them are
+ * kept as examples, and their bytes go. And `is_due()`: its deadline has passed, by the clock of Redis, the only one that
+ * all processes share. Defines `add_examples`, too.
  */
-export const HALT = `
+export const HALT = `${EXAMPLES}
+local function first_rows(halted)
+  table.sort(halted, function(a, b) return a.first_row < b.first_row end)
+  local lines = {}
+  for at = 1, math.min(#halted, ${EXAMPLES_MAX}) do
+    for place = 0, math.min(halted[at].rows, ${EXAMPLES_MAX}) - 1 do
+      local row = string.format('%.0f', halted[at].first_row + place)
+      lines[#lines + 1] = row .. ' {"row":' .. row .. '}'
+    end
+  end
+  return table.concat(lines, '\\n')
+end
 local function halt(outcome, now, results_ms, record_ms, channel, outputs, inputs, chunks_key)
   local entries = redis.call('HGETALL', chunks_key)
+  local halted = {}
   for at = 1, #entries, 2 do
     local state, first_row, rows = string.match(entries[at + 1], '^(%a+) (%d+) (%d+)$')
     if state == 'pending' or state == 'running' then
@@ -75,8 +90,10 @@ local function halt(outcome, now, results_ms, record_ms, channel, outputs, input
       ledger(state, -tonumber(rows))
       ledger(outcome, tonumber(rows))
       redis.call('DEL', inputs .. entries[at])
+      halted[#halted + 1] = {first_row = tonumber(first_row), rows = tonumber(rows)}
     end
   end
+  if #halted > 0 then add_examples(chunks_key, outcome, first_rows(halted)) end
   move(outcome)
   expire_results(tonumber(now), tonumber(results_ms), tonumber(record_ms), outputs, chunks_key)
   redis.call('PUBLISH', channel, redis.call('HGET', KEYS[1], 'id'))

@@ -165,7 +165,7 @@ return 1
  * Commits a chunk once: its result, the ledger, the task's status and the event, or nothing.
  * KEYS task, chunks, input, output
  * ARGV index, succeeded, invalid, failed, now, unfinished_ms, results_ms, record_ms, channel, outputs, inputs (key
- *      prefixes), then segment name, bytes, …
+ *      prefixes), how many codes of errors, for each of them code, count, examples, then segment name, bytes, …
  * → `committed` · `finished` when that ended the task · `done` when another run was first · `gone`
  */
 const COMMIT: ScriptDefinition = {
@@ -184,8 +184,18 @@ if state == 'done' then return 'done' end
 if ARGV[2] + ARGV[3] + ARGV[4] ~= tonumber(rows) then
   return redis.error_reply('ERR the counts of chunk ' .. ARGV[1] .. ' do not sum to its ' .. rows .. ' rows')
 end
+local segments = 13 + 3 * ARGV[12]
+local errors = 0
+for index = 13, segments - 1, 3 do errors = errors + ARGV[index + 1] end
+if ARGV[3] + ARGV[4] ~= errors then
+  return redis.error_reply('ERR the errors of chunk ' .. ARGV[1] .. ' do not sum to its rows without a prediction')
+end
 redis.call('HSET', KEYS[2], ARGV[1], 'done ' .. first_row .. ' ' .. rows)
-for index = 12, #ARGV, 2 do redis.call('HSET', KEYS[4], ARGV[index], ARGV[index + 1]) end
+for index = 13, segments - 1, 3 do
+  redis.call('HINCRBY', KEYS[1], 'errors:' .. ARGV[index], ARGV[index + 1])
+  add_examples(KEYS[2], ARGV[index], ARGV[index + 2])
+end
+for index = segments, #ARGV, 2 do redis.call('HSET', KEYS[4], ARGV[index], ARGV[index + 1]) end
 redis.call('PEXPIRE', KEYS[4], ARGV[6])
 redis.call('DEL', KEYS[3])
 ledger(state, -tonumber(rows))
