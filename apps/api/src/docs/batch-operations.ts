@@ -153,6 +153,9 @@ export function poll(result: z.ZodType, page: z.ZodType): ZodOpenApiOperationObj
           'Reads the result in pages, while the task runs or after: `0` for the first, then the `next` of the last one. Each row is seen once, in input order. JSON only.',
         ),
         limit: ResultQuery.shape.limit.describe('Rows of a page, at most 10,000; 1,000 when left out.'),
+        from_row: ResultQuery.shape.from_row.describe(
+          'The first row of the answer, to go on with a download that broke off. NDJSON and CSV only.',
+        ),
       }),
       header: WAIT,
     },

@@ -7,7 +7,7 @@ import { STATUS } from '../problem.js';
 
 const MEANING: Record<RequestCode, string> = {
   body_too_large: 'the body is beyond the limit for its format',
-  conflicting_parameter: 'query and body say different things',
+  conflicting_parameter: 'query and body say different things, or two parameters do not go together',
   duplicate_column: 'the CSV header has a column twice',
   empty_batch: 'there is no row',
   idempotency_key_in_use:

@@ -10,7 +10,8 @@ import { parseParameters } from '../query.js';
 import { sendJson } from '../send-json.js';
 import { readOwn, unknownTask } from './own-task.js';
 import { type Cursor, parseCursor, resultPage } from './page.js';
-import { type ResultDeps, type ResultFormat, sendResult } from './send-result.js';
+import type { ResultFormat } from './result-parts.js';
+import { type ResultDeps, sendResult } from './send-result.js';
 import { taskAnswer } from './task-answer.js';
 import { preferredWait, waitForEnd } from './wait.js';
 
@@ -36,7 +37,14 @@ export const ResultQuery = z.object({
     .transform(Number)
     .pipe(z.number().max(PAGE_MAX, `must be from 1 to ${PAGE_MAX}`))
     .optional(),
+  /** The first row of a download that goes on where another broke off. NDJSON and CSV only. */
+  from_row: z
+    .string()
+    .regex(/^\d{1,15}$/, 'must be the number of a row, from 0')
+    .transform(Number)
+    .optional(),
 });
+export type ResultQuery = z.infer<typeof ResultQuery>;
 
 const PAGE_ROWS = 1_000;
 
@@ -50,11 +58,10 @@ const FORMATS: Record<string, ResultFormat> = {
 
 export function resultRoute(deps: ResultRouteDeps): RequestHandler<{ id: string }> {
   return async (request, response) => {
-    const { outputs, after, limit } = parseParameters(ResultQuery, request.query, 'query parameter');
-    if (limit !== undefined && after === undefined) {
-      throw new BatchError('conflicting_parameter', 'limit is for pages, which begin with after=0');
-    }
+    const query = parseParameters(ResultQuery, request.query, 'query parameter');
+    const { outputs, after, limit } = query;
     const format = after === undefined ? resultFormat(request) : 'json';
+    refuseConflicts(query, format);
     response.vary('Accept');
     const { client } = response.locals;
     const { id } = request.params;
@@ -74,11 +81,23 @@ export function resultRoute(deps: ResultRouteDeps): RequestHandler<{ id: string 
       response.type('application/json').send(page);
       return;
     }
-    if (isTerminal(task.status)) return sendResult(deps, response, task, format, outputs);
+    if (isTerminal(task.status)) {
+      return sendResult(deps, response, task, { format, outputs, fromRow: query.from_row ?? 0 });
+    }
     response.status(format === 'json' ? 200 : 202).set('Retry-After', '1');
     const waiting = waitingFor(task, await deps.catalog.get(task.model));
     sendJson(response, await taskAnswer(deps.store, task, waiting));
   };
+}
+
+/** @throws BatchError `conflicting_parameter` */
+function refuseConflicts({ after, limit, from_row: fromRow }: ResultQuery, format: ResultFormat): void {
+  if (limit !== undefined && after === undefined) {
+    throw new BatchError('conflicting_parameter', 'limit is for pages, which begin with after=0');
+  }
+  if (fromRow !== undefined && format === 'json') {
+    throw new BatchError('conflicting_parameter', 'from_row is for NDJSON and CSV, which Accept asks for');
+  }
 }
 
 /** @throws BatchError `not_acceptable` */

@@ -10,28 +10,22 @@ export interface StoredChunk {
   rows: number;
 }
 
-/** Undefined while its rows are to come, and when its result has expired. */
+/**
+ * Undefined while its rows are to come, and when its result has expired.
+ * @param names the segments that are wanted; all of them when left out
+ */
 export async function readChunk(
   store: TaskStore,
   id: string,
   chunk: number,
+  names?: readonly string[],
 ): Promise<StoredChunk | undefined> {
-  const [segments, span] = await Promise.all([store.readSegments(id, chunk), store.readSpan(id, chunk)]);
+  const [segments, span] = await Promise.all([
+    store.readSegments(id, chunk, names),
+    store.readSpan(id, chunk),
+  ]);
   if (span === undefined) return undefined;
   return segments === undefined ? haltedChunk(span) : { segments, firstRow: span.firstRow, rows: span.rows };
-}
-
-/** One segment of a chunk alone. */
-export async function readSegment(
-  store: TaskStore,
-  id: string,
-  chunk: number,
-  name: string,
-): Promise<Segments | undefined> {
-  const segments = await store.readSegments(id, chunk, [name]);
-  if (segments !== undefined) return segments;
-  const span = await store.readSpan(id, chunk);
-  return span && haltedChunk(span)?.segments;
 }
 
 /** The same error for each of its rows. */
@@ -42,6 +36,32 @@ function haltedChunk({ state, firstRow, rows }: ChunkSpan): StoredChunk | undefi
     firstRow,
     rows,
   };
+}
+
+/** The index of the chunk that holds a row, or of the first one behind those that are stored. Looks at a few spans, at no result. */
+export async function chunkOfRow(store: TaskStore, task: Task, row: number): Promise<number> {
+  let low = 0;
+  let high = row === 0 ? 0 : task.chunks;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const span = await store.readSpan(task.id, middle);
+    if (span !== undefined && span.firstRow + span.rows <= row) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** A way through the chunks of a task, in order. */
+export interface ChunkWalk {
+  /** As it was last read; at the end of the way, as it has ended. */
+  readonly task: Task;
+  /** What `read` makes of each chunk. It answers undefined for one that is not there. */
+  each<T>(read: (chunk: number) => Promise<T | undefined>): AsyncGenerator<T>;
+}
+
+/** Through a finished task. @throws BatchError `result_expired` on the way */
+export function finishedWalk(task: Task, first: number): ChunkWalk {
+  return { task, each: (read) => eachChunk(task, read, first) };
 }
 
 /** Every chunk of a finished task in order; the next one is fetched while this one is used. @throws BatchError `result_expired` */

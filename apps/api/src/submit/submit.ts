@@ -12,7 +12,7 @@ import type { Producer } from '@millrace/queue/producer';
 import type { TaskStore } from '@millrace/queue/task-store';
 import type { RequestHandler, Response } from 'express';
 import { waitingFor } from '../models.js';
-import { sendResult } from '../result/send-result.js';
+import { sendResult, WHOLE_AS_JSON } from '../result/send-result.js';
 import { preferredWait, waitForEnd } from '../result/wait.js';
 import { sendJson } from '../send-json.js';
 import { ClaimedKey, keyInUse } from './claimed-key.js';
@@ -57,7 +57,7 @@ export function submitRoute(deps: SubmitDeps): RequestHandler {
         : await waitForEnd(deps, response, accepted, waitMs).catch(() => undefined);
     const task = ended ?? accepted;
     if (waitMs !== undefined && isTerminal(task.status)) {
-      return sendResult(deps, response, task, 'json', 'default');
+      return sendResult(deps, response, task, WHOLE_AS_JSON);
     }
     response.status(202).set('Retry-After', '1');
     sendJson(response, taskView(task, waitingFor(task, entry)));
