@@ -74,6 +74,7 @@ describe('GET /batch-result/:id?from_row=', () => {
           const id = await finishedTask(chunks, open);
           const whole = await download(id, NDJSON, `outputs=${outputs}`);
           const lines = whole.split('\n');
+          expect(lines.length - 1).toBe(chunks.reduce((sum, rows) => sum + rows, 0));
           const rest = await download(id, NDJSON, `outputs=${outputs}&from_row=${row}`);
           expect(rest).toBe(lines.slice(row).join('\n'));
         }),
