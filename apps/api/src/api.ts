@@ -10,6 +10,7 @@ import { connectForRequests, connectForWork, serverProblems, watchOutages } from
 import { FinishedEvents } from '@millrace/queue/finished-events';
 import { CLAIM_KEPT_MS, Keys } from '@millrace/queue/keys';
 import { Producer } from '@millrace/queue/producer';
+import { ProgressEvents } from '@millrace/queue/progress-events';
 import { TaskStore } from '@millrace/queue/task-store';
 import { createApp } from './app.js';
 import { ApiKeys } from './auth/api-keys.js';
@@ -38,7 +39,10 @@ export async function startApi(settings: ApiSettings, log: Logger, stopWith: Sto
   // The other connection says it for both.
   watchOutages(subscriber, { lost: () => {}, back: () => {} });
   const events = new FinishedEvents(subscriber, keys);
-  events.start().catch((error) => log.error('finished tasks cannot be heard', errorFields(error)));
+  const progress = new ProgressEvents(subscriber, keys);
+  for (const each of [events, progress]) {
+    each.start().catch((error) => log.error('tasks cannot be heard', errorFields(error)));
+  }
 
   const registry = createRegistry();
   const producer = new Producer(redis, keys, (error) => log.debug('the queue', errorFields(error)));
@@ -52,6 +56,7 @@ export async function startApi(settings: ApiSettings, log: Logger, stopWith: Sto
     producer,
     catalog,
     events,
+    progress,
     metrics: new ApiMetrics(registry),
     log,
     limits: {
@@ -59,6 +64,7 @@ export async function startApi(settings: ApiSettings, log: Logger, stopWith: Sto
       maxBodyBytes: settings.MAX_BODY_BYTES,
       maxRowBytes: settings.MAX_ROW_BYTES,
       uploadIdleMs: settings.UPLOAD_IDLE_MS,
+      followMaxMs: settings.FOLLOW_MAX_MS,
     },
     registry,
     keys: keyring,

@@ -10,11 +10,12 @@ import { readyRoute } from './health.js';
 import { listModelsRoute, showModelRoute } from './models.js';
 import { problemHandler } from './problem.js';
 import { cancelRoute, eraseRoute } from './result/end-task.js';
-import { resultRoute } from './result/result.js';
+import { type ResultRouteDeps, resultRoute } from './result/result.js';
 import { sendJson } from './send-json.js';
 import { type SubmitDeps, submitRoute } from './submit/submit.js';
 
-export interface AppDeps extends SubmitDeps {
+export interface AppDeps extends SubmitDeps, Omit<ResultRouteDeps, 'limits'> {
+  limits: SubmitDeps['limits'] & ResultRouteDeps['limits'];
   registry: Registry;
   /** Absent: everybody is anonymous. */
   keys: ApiKeys | undefined;

@@ -20,6 +20,8 @@ export const ApiSettings = z
     MAX_ROW_BYTES: integer(64, 64 * MIB, 16 * MIB),
     /** How long an upload may send nothing. */
     UPLOAD_IDLE_MS: integer(100, 600_000, 30_000),
+    /** How long an answer with follow=true may wait for its task. */
+    FOLLOW_MAX_MS: integer(1_000, 7 * 86_400_000, 3_600_000),
     /** How long an Idempotency-Key stays in use after the API process that received its upload was killed. */
     IDEMPOTENCY_LEASE_MS: integer(100, 600_000, 15_000),
     /** How long a stopping API lets requests finish. */

@@ -8,6 +8,7 @@ import { connectForRequests, connectForWork, serverProblems, watchOutages } from
 import { FinishedEvents } from '@millrace/queue/finished-events';
 import { CLAIM_KEPT_MS, type ClaimLifetimes, type Keys } from '@millrace/queue/keys';
 import { Producer } from '@millrace/queue/producer';
+import { ProgressEvents } from '@millrace/queue/progress-events';
 import { TaskStore } from '@millrace/queue/task-store';
 import type { Express } from 'express';
 import { irisDescriptor } from '../../../test/fixtures/iris.js';
@@ -23,6 +24,7 @@ export const LIMITS = {
   maxBodyBytes: 256 * 1024,
   maxRowBytes: 1024,
   uploadIdleMs: 10_000,
+  followMaxMs: 60_000,
 };
 
 export interface Harness {
@@ -30,6 +32,7 @@ export interface Harness {
   store: TaskStore;
   producer: Producer;
   publisher: CatalogPublisher;
+  progress: ProgressEvents;
   stop(): Promise<void>;
 }
 
@@ -45,7 +48,8 @@ export async function startHarness(
   for (const each of [redis, subscriber]) watchOutages(each, { lost: () => {}, back: () => {} });
   await Promise.all([redis.connect(), subscriber.connect()]);
   const events = new FinishedEvents(subscriber, keys);
-  await events.start();
+  const progress = new ProgressEvents(subscriber, keys);
+  await Promise.all([events.start(), progress.start()]);
   const publisher = new CatalogPublisher(redis, keys, 'test-worker');
   const served = [irisDescriptor(SECONDS_PER_ROW)];
   await publisher.beat({ served, refused: [], aliases: {} }, Date.now());
@@ -58,6 +62,7 @@ export async function startHarness(
     producer,
     catalog: new Catalog(redis, keys),
     events,
+    progress,
     metrics: new ApiMetrics(registry),
     log: createLogger({ service: 'api', level: 'error', format: 'json' }),
     limits,
@@ -70,6 +75,7 @@ export async function startHarness(
     store,
     producer,
     publisher,
+    progress,
     async stop() {
       await producer.stop();
       redis.disconnect();

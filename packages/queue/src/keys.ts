@@ -36,6 +36,9 @@ export class Keys {
   /** Channel: the id of every task that has finished. */
   finished = (): string => `${this.prefix}:finished`;
 
+  /** Channel: the id of a task of which a chunk was committed. */
+  progress = (): string => `${this.prefix}:progress`;
+
   /** String: the descriptor of a served model version, JSON. TTL: descriptor. */
   model = (key: string): string => `${this.prefix}:model:${key}`;
 

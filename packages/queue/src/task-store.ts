@@ -162,6 +162,7 @@ export class TaskStore {
       now,
       this.lifetimes.unfinishedMs,
       ...finish,
+      this.keys.progress(),
       ...errorArguments(errorGroups),
       ...Object.entries(segments).flatMap(([name, bytes]) => [name, bufferOf(bytes)]),
     );

@@ -156,6 +156,9 @@ export function poll(result: z.ZodType, page: z.ZodType): ZodOpenApiOperationObj
         from_row: ResultQuery.shape.from_row.describe(
           'The first row of the answer, to go on with a download that broke off. NDJSON and CSV only.',
         ),
+        follow: ResultQuery.shape.follow.describe(
+          '`true`: answers at once, gives the rows in input order as they are finished, and ends with the task. NDJSON and CSV only.',
+        ),
       }),
       header: WAIT,
     },

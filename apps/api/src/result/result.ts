@@ -11,11 +11,11 @@ import { sendJson } from '../send-json.js';
 import { readOwn, unknownTask } from './own-task.js';
 import { type Cursor, parseCursor, resultPage } from './page.js';
 import type { ResultFormat } from './result-parts.js';
-import { type ResultDeps, sendResult } from './send-result.js';
+import { type FollowedDeps, sendFollowed, sendResult } from './send-result.js';
 import { taskAnswer } from './task-answer.js';
 import { preferredWait, waitForEnd } from './wait.js';
 
-export interface ResultRouteDeps extends ResultDeps {
+export interface ResultRouteDeps extends FollowedDeps {
   catalog: Catalog;
   events: FinishedEvents;
 }
@@ -43,6 +43,8 @@ export const ResultQuery = z.object({
     .regex(/^\d{1,15}$/, 'must be the number of a row, from 0')
     .transform(Number)
     .optional(),
+  /** `true` answers at once and gives each row when it is finished, until the task ends. NDJSON and CSV only. */
+  follow: z.enum(['true', 'false'], 'must be true or false').optional(),
 });
 export type ResultQuery = z.infer<typeof ResultQuery>;
 
@@ -67,6 +69,8 @@ export function resultRoute(deps: ResultRouteDeps): RequestHandler<{ id: string 
     const { id } = request.params;
     response.locals.taskId = id;
     const found = await readOwn(deps.store, id, client);
+    const options = { format, outputs, fromRow: query.from_row ?? 0 };
+    if (query.follow === 'true') return sendFollowed(deps, response, found, options);
     const waitMs = preferredWait(request);
     const task = waitMs === undefined ? found : await waitForEnd(deps, response, found, waitMs);
     if (task === undefined) throw unknownTask();
@@ -81,9 +85,7 @@ export function resultRoute(deps: ResultRouteDeps): RequestHandler<{ id: string 
       response.type('application/json').send(page);
       return;
     }
-    if (isTerminal(task.status)) {
-      return sendResult(deps, response, task, { format, outputs, fromRow: query.from_row ?? 0 });
-    }
+    if (isTerminal(task.status)) return sendResult(deps, response, task, options);
     response.status(format === 'json' ? 200 : 202).set('Retry-After', '1');
     const waiting = waitingFor(task, await deps.catalog.get(task.model));
     sendJson(response, await taskAnswer(deps.store, task, waiting));
@@ -91,12 +93,16 @@ export function resultRoute(deps: ResultRouteDeps): RequestHandler<{ id: string 
 }
 
 /** @throws BatchError `conflicting_parameter` */
-function refuseConflicts({ after, limit, from_row: fromRow }: ResultQuery, format: ResultFormat): void {
+function refuseConflicts(
+  { after, limit, from_row: fromRow, follow }: ResultQuery,
+  format: ResultFormat,
+): void {
   if (limit !== undefined && after === undefined) {
     throw new BatchError('conflicting_parameter', 'limit is for pages, which begin with after=0');
   }
-  if (fromRow !== undefined && format === 'json') {
-    throw new BatchError('conflicting_parameter', 'from_row is for NDJSON and CSV, which Accept asks for');
+  if (format === 'json' && (fromRow !== undefined || follow === 'true')) {
+    const name = fromRow === undefined ? 'follow' : 'from_row';
+    throw new BatchError('conflicting_parameter', `${name} is for NDJSON and CSV, which Accept asks for`);
   }
 }
 

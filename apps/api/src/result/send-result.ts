@@ -1,16 +1,22 @@
-/** Streams a finished task to the client, chunk by chunk, as fast as the client reads. */
+/** Streams a task to the client, chunk by chunk, as fast as the client reads. */
 import { once } from 'node:events';
 import type { Outputs } from '@millrace/batch/results/read-chunk';
 import type { Task } from '@millrace/batch/task';
 import { errorFields, type Logger } from '@millrace/process/logger';
 import type { TaskStore } from '@millrace/queue/task-store';
 import type { Response } from 'express';
-import { PARTS, type ResultFormat } from './result-parts.js';
+import { type FollowDeps, FollowWalk } from './follow-walk.js';
+import { PARTS, type Parts, type ResultFormat } from './result-parts.js';
 import { chunkOfRow, finishedWalk } from './stored-chunks.js';
 
 export interface ResultDeps {
   store: TaskStore;
   log: Logger;
+}
+
+export interface FollowedDeps extends ResultDeps, FollowDeps {
+  /** @property followMaxMs how long an answer may wait for its task */
+  limits: { followMaxMs: number };
 }
 
 /** How a result is to be read. */
@@ -29,7 +35,7 @@ const CONTENT_TYPES: Record<ResultFormat, string> = {
   csv: 'text/csv; charset=utf-8; header=present',
 };
 
-/** The task must be finished. When its results expire or Redis leaves on the way, the connection is cut, not ended. */
+/** The task must be finished. */
 export async function sendResult(
   deps: ResultDeps,
   response: Response,
@@ -40,28 +46,64 @@ export async function sendResult(
   const parts = PARTS[format](deps.store, { outputs, fromRow, walk });
   // What comes first is read before the head is sent, so that an outage is still an error and not a broken answer.
   const first: (Uint8Array | string)[] = [];
-  let part = await parts.next();
-  while (!part.done && first.length < PARTS_BEFORE_HEAD) {
+  while (first.length < PARTS_BEFORE_HEAD) {
+    const part = await parts.next();
+    if (part.done) break;
     first.push(part.value);
-    part = await parts.next();
   }
   response.status(200).set('Content-Type', CONTENT_TYPES[format]);
+  for (const value of first) response.write(value);
+  await writeParts(deps, response, task.id, parts);
+}
+
+/**
+ * Sends lines of a task that may still run: at once those that are finished, each of the others when it is, and ends with
+ * the task. The head is sent before anything is there.
+ */
+export async function sendFollowed(
+  deps: FollowedDeps,
+  response: Response,
+  task: Task,
+  { format, outputs, fromRow }: ResultOptions,
+): Promise<void> {
+  const first = await chunkOfRow(deps.store, task, fromRow);
+  const over = new AbortController();
+  const timer = setTimeout(
+    () => over.abort(new Error('it was followed for too long')),
+    deps.limits.followMaxMs,
+  );
+  response.once('close', () => {
+    clearTimeout(timer);
+    over.abort();
+  });
+  const walk = new FollowWalk(deps, task, first, over.signal);
+  response.status(200).set('Content-Type', CONTENT_TYPES[format]).flushHeaders();
+  await writeParts(deps, response, task.id, PARTS[format](deps.store, { outputs, fromRow, walk }));
+}
+
+/** When the results expire or Redis leaves on the way, the connection is cut, not ended: the client can tell, and go on from its row. */
+async function writeParts(
+  { log }: ResultDeps,
+  response: Response,
+  taskId: string,
+  parts: Parts,
+): Promise<void> {
   try {
-    for (const value of first) response.write(value);
-    while (!part.done && !response.destroyed) {
-      const isDrained = response.write(part.value);
-      if (!isDrained) await drained(response);
-      part = await parts.next();
+    for await (const part of parts) {
+      if (response.destroyed) return;
+      if (!response.write(part)) await drained(response);
     }
     response.end();
   } catch (error) {
-    deps.log.error('a result broke off', { task_id: task.id, ...errorFields(error) });
+    // A client that has left is no fault.
+    if (response.destroyed) return;
+    log.error('a result broke off', { task_id: taskId, ...errorFields(error) });
     response.destroy();
   }
 }
 
-/** A JSON result begins with two parts that are not stored. */
-const PARTS_BEFORE_HEAD = 2;
+/** Two that are not stored, with which a JSON result begins, and one that is. */
+const PARTS_BEFORE_HEAD = 3;
 /** A client that reads nothing for this long has gone. */
 const READ_IDLE_MS = 60_000;
 

@@ -20,12 +20,14 @@ export async function readChunk(
   chunk: number,
   names?: readonly string[],
 ): Promise<StoredChunk | undefined> {
-  const [segments, span] = await Promise.all([
-    store.readSegments(id, chunk, names),
+  // In this order on one connection: where the span says that the chunk is done, its segments are there.
+  const [span, segments] = await Promise.all([
     store.readSpan(id, chunk),
+    store.readSegments(id, chunk, names),
   ]);
   if (span === undefined) return undefined;
-  return segments === undefined ? haltedChunk(span) : { segments, firstRow: span.firstRow, rows: span.rows };
+  if (span.state !== 'done') return haltedChunk(span);
+  return segments && { segments, firstRow: span.firstRow, rows: span.rows };
 }
 
 /** The same error for each of its rows. */

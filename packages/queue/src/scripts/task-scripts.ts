@@ -165,7 +165,8 @@ return 1
  * Commits a chunk once: its result, the ledger, the task's status and the event, or nothing.
  * KEYS task, chunks, input, output
  * ARGV index, succeeded, invalid, failed, now, unfinished_ms, results_ms, record_ms, channel, outputs, inputs (key
- *      prefixes), how many codes of errors, for each of them code, count, examples, then segment name, bytes, …
+ *      prefixes), progress channel, how many codes of errors, for each of them code, count, examples, then segment name,
+ *      bytes, …
  * → `committed` · `finished` when that ended the task · `done` when another run was first · `gone`
  */
 const COMMIT: ScriptDefinition = {
@@ -184,14 +185,14 @@ if state == 'done' then return 'done' end
 if ARGV[2] + ARGV[3] + ARGV[4] ~= tonumber(rows) then
   return redis.error_reply('ERR the counts of chunk ' .. ARGV[1] .. ' do not sum to its ' .. rows .. ' rows')
 end
-local segments = 13 + 3 * ARGV[12]
+local segments = 14 + 3 * ARGV[13]
 local errors = 0
-for index = 13, segments - 1, 3 do errors = errors + ARGV[index + 1] end
+for index = 14, segments - 1, 3 do errors = errors + ARGV[index + 1] end
 if ARGV[3] + ARGV[4] ~= errors then
   return redis.error_reply('ERR the errors of chunk ' .. ARGV[1] .. ' do not sum to its rows without a prediction')
 end
 redis.call('HSET', KEYS[2], ARGV[1], 'done ' .. first_row .. ' ' .. rows)
-for index = 13, segments - 1, 3 do
+for index = 14, segments - 1, 3 do
   redis.call('HINCRBY', KEYS[1], 'errors:' .. ARGV[index], ARGV[index + 1])
   add_examples(KEYS[2], ARGV[index], ARGV[index + 2])
 end
@@ -205,6 +206,7 @@ ledger('failed', tonumber(ARGV[4]))
 redis.call('HINCRBY', KEYS[1], 'done', 1)
 redis.call('HSETNX', KEYS[1], 'started_at', ARGV[5])
 if finish_if_done(ARGV[5], ARGV[7], ARGV[8], ARGV[9], ARGV[10], KEYS[2]) then return 'finished' end
+redis.call('PUBLISH', ARGV[12], redis.call('HGET', KEYS[1], 'id'))
 return 'committed'
 `,
 };
