@@ -11,6 +11,7 @@ import { FinishedEvents } from '@millrace/queue/finished-events';
 import { CLAIM_KEPT_MS, Keys } from '@millrace/queue/keys';
 import { Producer } from '@millrace/queue/producer';
 import { ProgressEvents } from '@millrace/queue/progress-events';
+import { RetryStore } from '@millrace/queue/retry-store';
 import { TaskStore } from '@millrace/queue/task-store';
 import { createApp } from './app.js';
 import { ApiKeys } from './auth/api-keys.js';
@@ -52,6 +53,7 @@ export async function startApi(settings: ApiSettings, log: Logger, stopWith: Sto
   const claimLifetimes = { leaseMs: settings.IDEMPOTENCY_LEASE_MS, keptMs: CLAIM_KEPT_MS };
   const app = createApp({
     store,
+    retryStore: new RetryStore(redis, keys),
     claims: new ClaimStore(redis, keys, store, claimLifetimes),
     producer,
     catalog,

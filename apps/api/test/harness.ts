@@ -9,6 +9,7 @@ import { FinishedEvents } from '@millrace/queue/finished-events';
 import { CLAIM_KEPT_MS, type ClaimLifetimes, type Keys } from '@millrace/queue/keys';
 import { Producer } from '@millrace/queue/producer';
 import { ProgressEvents } from '@millrace/queue/progress-events';
+import { RetryStore } from '@millrace/queue/retry-store';
 import { TaskStore } from '@millrace/queue/task-store';
 import type { Express } from 'express';
 import { irisDescriptor } from '../../../test/fixtures/iris.js';
@@ -58,6 +59,7 @@ export async function startHarness(
   const producer = new Producer(redis, keys, () => {});
   const app = createApp({
     store,
+    retryStore: new RetryStore(redis, keys),
     claims: new ClaimStore(redis, keys, store, claimLifetimes),
     producer,
     catalog: new Catalog(redis, keys),

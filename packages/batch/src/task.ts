@@ -1,6 +1,7 @@
 /** What is recorded of a task, and how a poll shows it. */
 import type { RequestCode, RowCode } from './errors.js';
 import type { Ledger } from './ledger.js';
+import type { CsvColumn } from './rows/row-reader.js';
 import type { LineFormat } from './split/record-borders.js';
 import type { TaskStatus } from './status.js';
 
@@ -35,6 +36,12 @@ export interface Task {
   deadlineAt?: number;
   /** When its rows and results were removed on request. */
   erasedAt?: number;
+  /** What the columns of the chunks hold; CSV only. */
+  columns?: readonly CsvColumn[];
+  /** The task whose failed, cancelled and expired rows these are. */
+  retryOf?: string;
+  /** The task that was made of those of its rows. */
+  retriedBy?: string;
   /** Why the task as a whole came to nothing. */
   error?: { code: RequestCode; message: string };
 }
@@ -51,6 +58,7 @@ export function taskView(task: Task, waitingFor?: string): Record<string, unknow
     finished_at: isoTime(task.finishedAt),
     expires_at: isoTime(task.expiresAt),
     ...(task.deadlineAt === undefined ? {} : { deadline_at: isoTime(task.deadlineAt) }),
+    ...(task.retryOf === undefined ? {} : { retry_of: task.retryOf }),
     ...(waitingFor === undefined ? {} : { waiting_for: waitingFor }),
     ...(task.error === undefined ? {} : { error: task.error }),
   };

@@ -12,11 +12,15 @@ export class Keys {
 
   /**
    * Hash: chunk index → `state first_row rows`, state being pending, running, done, cancelled or expired; and
-   * `examples:<code>` → the first rows with this error. TTL: as the results.
+   * `examples:<code>` → the first rows with this error; and, of a task that was retried, `retryable:<chunk>` → how many
+   * rows before the chunk could be. TTL: as the results.
    */
   chunks = (id: string): string => `${this.tag(id)}:chunks`;
 
-  /** String: the bytes of a chunk as they came. TTL: unfinished; deleted by the commit of the chunk. */
+  /**
+   * String: the bytes of a chunk as they came. TTL: unfinished; deleted by the commit of the chunk, unless a row of it can
+   * be retried: then as the results.
+   */
   input = (id: string, chunk: number): string => `${this.inputs(id)}${chunk}`;
   inputs = (id: string): string => `${this.tag(id)}:in:`;
 

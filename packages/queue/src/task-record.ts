@@ -8,6 +8,10 @@ import { errorCountField } from './scripts/error-groups.js';
 
 const Count = z.string().transform(Number);
 
+const Columns = z.array(z.union([z.number(), z.tuple([z.number(), z.number()]), z.literal('id')]));
+/** What CSV columns hold, as it is recorded. */
+export const ColumnsJson = z.string().transform((json) => Columns.parse(JSON.parse(json)));
+
 const TaskRecord = z.object({
   id: z.string(),
   client: z.string(),
@@ -29,6 +33,9 @@ const TaskRecord = z.object({
     (typeof OUTCOMES)[number],
     typeof Count
   >),
+  columns: ColumnsJson.optional(),
+  retry_of: z.string().optional(),
+  retried_by: z.string().optional(),
   error_code: z.string().optional(),
   error_message: z.string().optional(),
 });
@@ -56,6 +63,9 @@ export function parseTask(hash: Record<string, string>): Task {
   if (record.expires_at !== undefined) task.expiresAt = record.expires_at;
   if (record.deadline_at !== undefined) task.deadlineAt = record.deadline_at;
   if (record.erased_at !== undefined) task.erasedAt = record.erased_at;
+  if (record.columns !== undefined) task.columns = record.columns;
+  if (record.retry_of !== undefined) task.retryOf = record.retry_of;
+  if (record.retried_by !== undefined) task.retriedBy = record.retried_by;
   if (record.error_code !== undefined) {
     task.error = { code: record.error_code as RequestCode, message: record.error_message ?? '' };
   }

@@ -28,6 +28,8 @@ export interface NewTask {
   expiresInMs?: number | undefined;
   /** What the columns of the chunks hold; CSV only. */
   columns?: readonly CsvColumn[];
+  /** The task whose rows it takes once more. */
+  retryOf?: string;
   requestId: string;
 }
 
@@ -69,6 +71,7 @@ export class TaskStore {
       chunks: 0,
       done: 0,
       ...(task.columns === undefined ? {} : { columns: JSON.stringify(task.columns) }),
+      ...(task.retryOf === undefined ? {} : { retry_of: task.retryOf }),
     };
     const fields = Object.entries(record).flat();
     await this.scripts.create(key, this.lifetimes.unfinishedMs, task.expiresInMs ?? '', ...fields);
@@ -210,8 +213,14 @@ export class TaskStore {
     return Object.fromEntries(found.filter((entry): entry is [string, Buffer] => Buffer.isBuffer(entry[1])));
   }
 
+  /** The bytes of a chunk as they came. Kept while it is not done, and as long as the results when rows of it can be retried. */
+  async readInput(id: string, chunk: number): Promise<Uint8Array | undefined> {
+    return (await this.redis.getBuffer(this.keys.input(id, chunk))) ?? undefined;
+  }
+
   /** The first rows of a task with each of these codes. None when its results have expired. */
   async readExamples(id: string, codes: readonly RowCode[]): Promise<ReadonlyMap<RowCode, ErrorExample[]>> {
+    if (codes.length === 0) return new Map();
     const texts = await this.redis.hmget(this.keys.chunks(id), ...codes.map(examplesField));
     return new Map(codes.map((code, at) => [code, parseExamples(code, texts[at] ?? '')]));
   }

@@ -56,7 +56,7 @@ async function underWay(change: Partial<NewTask> = {}): Promise<void> {
 const letExpire = () => connection.hset(keys.task(TASK.id), 'deadline_at', NOW - 60_000);
 
 describe('cancelling', () => {
-  it('ends the task at once: what is done stays, the rest is cancelled and its bytes go', async () => {
+  it('ends the task at once: what is done stays, the rest is cancelled and its bytes are kept for a retry', async () => {
     await underWay();
     expect(await store.end(TASK.id, 'cancelled')).toBe('halted');
     expect(await read()).toMatchObject({
@@ -66,7 +66,9 @@ describe('cancelling', () => {
       expiresAt: NOW + LIFETIMES.resultsMs,
     });
     const inputs = (await redis.keysUnder(keys.prefix)).filter((key) => key.includes(':in:'));
-    expect(inputs).toEqual([]);
+    expect(inputs).toEqual([1, 2].map((index) => keys.input(TASK.id, index)));
+    for (const key of inputs) expect(await connection.pttl(key)).toBeLessThanOrEqual(LIFETIMES.resultsMs);
+    expect(Buffer.from((await store.readInput(TASK.id, 1)) ?? []).toString()).toBe('…');
     expect(await store.readSegments(TASK.id, 0, ['predictions'])).toBeDefined();
     expect(await store.readSpan(TASK.id, 1)).toEqual({ state: 'cancelled', firstRow: 3, rows: 3 });
   });

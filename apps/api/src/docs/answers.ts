@@ -47,6 +47,13 @@ export const Task = z.object({
   }),
   rows: Rows,
   errors_by_code: ErrorsByCode.optional(),
+  retry_of: TaskId.optional().describe('The task whose failed, expired and cancelled rows these are.'),
+  retries: z
+    .array(z.object({ task_id: TaskId, status: z.enum(STATUSES), rows: Rows }))
+    .optional()
+    .describe(
+      'The tasks that were made of rows that had failed, expired or been cancelled, each of those of the one before. The rows of those that have finished have their outcomes here.',
+    ),
   created_at: TIME,
   started_at: TIME,
   finished_at: TIME,

@@ -3,16 +3,16 @@ import { isTerminal } from '@millrace/batch/status';
 import type { Task } from '@millrace/batch/task';
 import type { Logger } from '@millrace/process/logger';
 import type { Producer } from '@millrace/queue/producer';
-import type { TaskStore } from '@millrace/queue/task-store';
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
 import { parseParameters } from '../query.js';
 import { sendJson } from '../send-json.js';
+import type { RowDeps } from './merged-rows.js';
 import { findOwn, readOwn, unknownTask } from './own-task.js';
+import { readRetries } from './retries.js';
 import { taskAnswer } from './task-answer.js';
 
-export interface EndTaskDeps {
-  store: TaskStore;
+export interface EndTaskDeps extends RowDeps {
   producer: Producer;
   log: Logger;
 }
@@ -34,11 +34,11 @@ export function cancelRoute(deps: EndTaskDeps): RequestHandler<{ id: string }> {
     }
     const task = await store.read(id);
     if (task === undefined) throw unknownTask();
-    sendJson(response, await taskAnswer(store, task));
+    sendJson(response, await taskAnswer(deps, await readRetries(store, task)));
   };
 }
 
-/** Erasing what was erased changes nothing. */
+/** Erases a task with its retries. Erasing what was erased changes nothing, but for what a broken request has left. */
 export function eraseRoute(deps: EndTaskDeps): RequestHandler<{ id: string }> {
   return async (request, response) => {
     parseParameters(NoQuery, request.query, 'query parameter');
@@ -47,11 +47,19 @@ export function eraseRoute(deps: EndTaskDeps): RequestHandler<{ id: string }> {
     const { id } = request.params;
     response.locals.taskId = id;
     const found = await findOwn(store, id, client);
-    await store.erase(id);
-    log.info('a task was erased', { task_id: id, request_id: requestId, client });
-    if (!isTerminal(found.status)) await removeJobs(deps, found);
+    for (let task: Task | undefined = found; task !== undefined; task = await retryOf(deps, task)) {
+      await store.erase(task.id);
+      log.info('a task was erased', { task_id: task.id, request_id: requestId, client });
+      if (!isTerminal(task.status)) await removeJobs(deps, task);
+    }
     response.status(204).end();
   };
+}
+
+/** The retry of a task that was erased: it has the same rows. From the erasing on there is no other one. */
+async function retryOf({ store }: EndTaskDeps, { id }: Task): Promise<Task | undefined> {
+  const erased = await store.read(id);
+  return erased?.retriedBy === undefined ? undefined : store.read(erased.retriedBy);
 }
 
 /** For tidiness: without its task a job is harmless, and a worker that takes it finds nothing to do. */

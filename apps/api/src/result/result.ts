@@ -11,6 +11,7 @@ import { sendJson } from '../send-json.js';
 import { readOwn, unknownTask } from './own-task.js';
 import { type Cursor, parseCursor, resultPage } from './page.js';
 import type { ResultFormat } from './result-parts.js';
+import { readRetries } from './retries.js';
 import { type FollowedDeps, sendFollowed, sendResult } from './send-result.js';
 import { taskAnswer } from './task-answer.js';
 import { preferredWait, waitForEnd } from './wait.js';
@@ -75,20 +76,14 @@ export function resultRoute(deps: ResultRouteDeps): RequestHandler<{ id: string 
     const task = waitMs === undefined ? found : await waitForEnd(deps, response, found, waitMs);
     if (task === undefined) throw unknownTask();
     if (after !== undefined) {
-      const page = await resultPage(
-        deps.store,
-        task,
-        parseCursor(after) as Cursor,
-        limit ?? PAGE_ROWS,
-        outputs,
-      );
+      const page = await resultPage(deps, task, parseCursor(after) as Cursor, limit ?? PAGE_ROWS, outputs);
       response.type('application/json').send(page);
       return;
     }
     if (isTerminal(task.status)) return sendResult(deps, response, task, options);
     response.status(format === 'json' ? 200 : 202).set('Retry-After', '1');
     const waiting = waitingFor(task, await deps.catalog.get(task.model));
-    sendJson(response, await taskAnswer(deps.store, task, waiting));
+    sendJson(response, await taskAnswer(deps, await readRetries(deps.store, task), waiting));
   };
 }
 

@@ -1,16 +1,17 @@
 /** Streams a task to the client, chunk by chunk, as fast as the client reads. */
 import { once } from 'node:events';
 import type { Outputs } from '@millrace/batch/results/read-chunk';
+import { isTerminal } from '@millrace/batch/status';
 import type { Task } from '@millrace/batch/task';
 import { errorFields, type Logger } from '@millrace/process/logger';
-import type { TaskStore } from '@millrace/queue/task-store';
 import type { Response } from 'express';
 import { type FollowDeps, FollowWalk } from './follow-walk.js';
+import type { RowDeps } from './merged-rows.js';
 import { PARTS, type Parts, type ResultFormat } from './result-parts.js';
+import { readRetries } from './retries.js';
 import { chunkOfRow, finishedWalk } from './stored-chunks.js';
 
-export interface ResultDeps {
-  store: TaskStore;
+export interface ResultDeps extends RowDeps {
   log: Logger;
 }
 
@@ -43,7 +44,8 @@ export async function sendResult(
   { format, outputs, fromRow }: ResultOptions,
 ): Promise<void> {
   const walk = finishedWalk(task, await chunkOfRow(deps.store, task, fromRow));
-  const parts = PARTS[format](deps.store, { outputs, fromRow, walk });
+  const shown = await readRetries(deps.store, task);
+  const parts = PARTS[format](deps, { shown, outputs, fromRow, walk });
   // What comes first is read before the head is sent, so that an outage is still an error and not a broken answer.
   const first: (Uint8Array | string)[] = [];
   while (first.length < PARTS_BEFORE_HEAD) {
@@ -66,6 +68,7 @@ export async function sendFollowed(
   task: Task,
   { format, outputs, fromRow }: ResultOptions,
 ): Promise<void> {
+  if (isTerminal(task.status)) return sendResult(deps, response, task, { format, outputs, fromRow });
   const first = await chunkOfRow(deps.store, task, fromRow);
   const over = new AbortController();
   const timer = setTimeout(
@@ -78,7 +81,8 @@ export async function sendFollowed(
   });
   const walk = new FollowWalk(deps, task, first, over.signal);
   response.status(200).set('Content-Type', CONTENT_TYPES[format]).flushHeaders();
-  await writeParts(deps, response, task.id, PARTS[format](deps.store, { outputs, fromRow, walk }));
+  const shown = { task, recorded: task, merged: [], retries: [] };
+  await writeParts(deps, response, task.id, PARTS[format](deps, { shown, outputs, fromRow, walk }));
 }
 
 /** When the results expire or Redis leaves on the way, the connection is cut, not ended: the client can tell, and go on from its row. */

@@ -66,6 +66,20 @@ export function finishedWalk(task: Task, first: number): ChunkWalk {
   return { task, each: (read) => eachChunk(task, read, first) };
 }
 
+/** Up to the first chunk that is not there yet. */
+export function availableWalk(task: Task, first: number): ChunkWalk {
+  return {
+    task,
+    async *each(read) {
+      for (let chunk = first; chunk < task.chunks; chunk++) {
+        const found = await read(chunk);
+        if (found === undefined) return;
+        yield found;
+      }
+    },
+  };
+}
+
 /** Every chunk of a finished task in order; the next one is fetched while this one is used. @throws BatchError `result_expired` */
 export async function* eachChunk<T>(
   task: Task,

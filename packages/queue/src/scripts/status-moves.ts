@@ -41,32 +41,36 @@ end
 `;
 
 /**
- * Defines `finish_if_done(now, results_ms, record_ms, channel, outputs, chunks_key)`: when the upload has ended and every
- * chunk is done, gives the task its final status, starts the lifetime of its results, and publishes its id.
+ * Defines `finish_if_done(now, results_ms, record_ms, channel, outputs, inputs, chunks_key)`: when the upload has ended and
+ * every chunk is done, gives the task its final status, starts the lifetime of its results and of the inputs that are left
+ * for a retry, and publishes its id.
  */
 export const FINISH = `
-local function expire_results(now, results_ms, record_ms, outputs, chunks_key)
+local function expire_results(now, results_ms, record_ms, outputs, inputs, chunks_key)
   local chunks = tonumber(redis.call('HGET', KEYS[1], 'chunks'))
-  for index = 0, chunks - 1 do redis.call('PEXPIRE', outputs .. index, results_ms) end
+  for index = 0, chunks - 1 do
+    redis.call('PEXPIRE', outputs .. index, results_ms)
+    redis.call('PEXPIRE', inputs .. index, results_ms)
+  end
   redis.call('PEXPIRE', chunks_key, results_ms)
   redis.call('HSET', KEYS[1], 'finished_at', now, 'expires_at', now + results_ms)
   redis.call('PEXPIRE', KEYS[1], results_ms + record_ms)
 end
-local function finish_if_done(now, results_ms, record_ms, channel, outputs, chunks_key)
+local function finish_if_done(now, results_ms, record_ms, channel, outputs, inputs, chunks_key)
   local task = redis.call('HMGET', KEYS[1], 'sealed', 'chunks', 'done', 'id')
   if task[1] ~= '1' or task[2] ~= task[3] then return false end
   if not move(final_status()) then return false end
-  expire_results(tonumber(now), tonumber(results_ms), tonumber(record_ms), outputs, chunks_key)
+  expire_results(tonumber(now), tonumber(results_ms), tonumber(record_ms), outputs, inputs, chunks_key)
   redis.call('PUBLISH', channel, task[4])
   return true
 end
 `;
 
 /**
- * Needs FINISH. Defines `halt(outcome, now, results_ms, record_ms, channel, outputs, inputs, chunks_key)`: ends a task at once;
- * the rows of every chunk that is not done get the outcome, `cancelled` or `expired`, the first of them are
- * kept as examples, and their bytes go. And `is_due()`: its deadline has passed, by the clock of Redis, the only one that
- * all processes share. Defines `add_examples`, too.
+ * Needs FINISH. Defines `halt(outcome, now, results_ms, record_ms, channel, outputs, inputs, chunks_key)`: ends a task at
+ * once; the rows of every chunk that is not done get the outcome, `cancelled` or `expired`, and the first of them are kept
+ * as examples. Their bytes stay for a retry, as long as the results. And `is_due()`: its deadline has passed, by the clock
+ * of Redis, the only one that all processes share. Defines `add_examples`, too.
  */
 export const HALT = `${EXAMPLES}
 local function first_rows(halted)
@@ -89,13 +93,12 @@ local function halt(outcome, now, results_ms, record_ms, channel, outputs, input
       redis.call('HSET', chunks_key, entries[at], outcome .. ' ' .. first_row .. ' ' .. rows)
       ledger(state, -tonumber(rows))
       ledger(outcome, tonumber(rows))
-      redis.call('DEL', inputs .. entries[at])
       halted[#halted + 1] = {first_row = tonumber(first_row), rows = tonumber(rows)}
     end
   end
   if #halted > 0 then add_examples(chunks_key, outcome, first_rows(halted)) end
   move(outcome)
-  expire_results(tonumber(now), tonumber(results_ms), tonumber(record_ms), outputs, chunks_key)
+  expire_results(tonumber(now), tonumber(results_ms), tonumber(record_ms), outputs, inputs, chunks_key)
   redis.call('PUBLISH', channel, redis.call('HGET', KEYS[1], 'id'))
 end
 local function is_due()

@@ -59,7 +59,7 @@ const SEAL: ScriptDefinition = {
 if redis.call('HGET', KEYS[1], 'status') == 'receiving' then
   redis.call('HSET', KEYS[1], 'sealed', '1')
   move(redis.call('HEXISTS', KEYS[1], 'started_at') == 1 and 'running' or 'pending')
-  finish_if_done(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], KEYS[2])
+  finish_if_done(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], KEYS[2])
 end
 return redis.call('HGETALL', KEYS[1])
 `,
@@ -162,7 +162,8 @@ return 1
 };
 
 /**
- * Commits a chunk once: its result, the ledger, the task's status and the event, or nothing.
+ * Commits a chunk once: its result, the ledger, the task's status and the event, or nothing. Its bytes go, unless rows of
+ * it failed: a retry takes them from there.
  * KEYS task, chunks, input, output
  * ARGV index, succeeded, invalid, failed, now, unfinished_ms, results_ms, record_ms, channel, outputs, inputs (key
  *      prefixes), progress channel, how many codes of errors, for each of them code, count, examples, then segment name,
@@ -198,14 +199,14 @@ for index = 14, segments - 1, 3 do
 end
 for index = segments, #ARGV, 2 do redis.call('HSET', KEYS[4], ARGV[index], ARGV[index + 1]) end
 redis.call('PEXPIRE', KEYS[4], ARGV[6])
-redis.call('DEL', KEYS[3])
+if ARGV[4] == '0' then redis.call('DEL', KEYS[3]) end
 ledger(state, -tonumber(rows))
 ledger('succeeded', tonumber(ARGV[2]))
 ledger('invalid', tonumber(ARGV[3]))
 ledger('failed', tonumber(ARGV[4]))
 redis.call('HINCRBY', KEYS[1], 'done', 1)
 redis.call('HSETNX', KEYS[1], 'started_at', ARGV[5])
-if finish_if_done(ARGV[5], ARGV[7], ARGV[8], ARGV[9], ARGV[10], KEYS[2]) then return 'finished' end
+if finish_if_done(ARGV[5], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11], KEYS[2]) then return 'finished' end
 redis.call('PUBLISH', ARGV[12], redis.call('HGET', KEYS[1], 'id'))
 return 'committed'
 `,
