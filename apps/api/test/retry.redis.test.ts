@@ -1,0 +1,456 @@
+import type { RowCode, RowError } from '@millrace/batch/errors';
+import { ColumnBuilder } from '@millrace/batch/results/column';
+import { encodeChunk } from '@millrace/batch/results/encode-chunk';
+import { isRetryable } from '@millrace/batch/retry';
+import { RETRY_SCRIPTS } from '@millrace/queue/scripts/retry-scripts';
+import { TASK_SCRIPTS } from '@millrace/queue/scripts/task-scripts';
+import fc from 'fast-check';
+import request from 'supertest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { IRIS_FINGERPRINT } from '../../../test/fixtures/iris.js';
+import { useRedis } from '../../../test/fixtures/redis.js';
+import { startRedisProxy } from '../../../test/fixtures/redis-proxy.js';
+import { type Harness, startHarness } from './harness.js';
+
+const redis = useRedis();
+const keys = redis.freshKeys();
+const NDJSON = 'application/x-ndjson';
+const CSV = 'text/csv';
+/** As the harness cuts them. */
+const CHUNK_ROWS = 10;
+let harness: Harness;
+
+beforeAll(async () => {
+  harness = await startHarness(redis.url, keys);
+});
+afterAll(() => harness.stop());
+
+/** What becomes of a row, by its number in the first task: an error, a prediction, or nothing, since its task is cancelled first. */
+type Outcome = RowCode | 'predicted' | 'halted';
+type OutcomeOf = (row: number) => Outcome;
+const all =
+  (outcome: Outcome): OutcomeOf =>
+  () =>
+    outcome;
+
+/** Rows that carry their number as id and as a feature, with blank lines and line ends in quotes between them. */
+const BODIES: Record<string, (rows: number) => string> = {
+  [NDJSON]: (rows) =>
+    Array.from({ length: rows }, (_, row) => `${row % 4 === 3 ? '\n' : ''}{"id":"r${row}","n":${row}}`).join(
+      '\n',
+    ),
+  [CSV]: (rows) =>
+    `id,sepal_length,sepal_width,petal_length,petal_width\r\n${Array.from(
+      { length: rows },
+      (_, row) => `"r${row}",${row},"1\n",1,1\r\n`,
+    ).join('')}`,
+};
+
+async function submitted(rows: number, type = NDJSON): Promise<string> {
+  const body = (BODIES[type] as (rows: number) => string)(rows);
+  const call = request(harness.app).post('/batch-predict?model=iris').set('content-type', type).send(body);
+  return (await call.expect(202)).body.task_id;
+}
+
+/** Works a task off as a worker would: reads the stored bytes of each chunk, and predicts each row as ten times its number. */
+async function work(id: string, outcomeOf: OutcomeOf): Promise<void> {
+  const { chunks = 0 } = (await harness.store.read(id)) ?? {};
+  let isHalted = false;
+  for (let index = 0; index < chunks; index++) {
+    const begun = await harness.store.begin(id, index, [`iris@1 ${IRIS_FINGERPRINT}`]);
+    if (begun.kind !== 'started') throw new Error(`chunk ${index} is ${begun.kind}`);
+    const { firstRow, rows, bytes } = begun.chunk;
+    const numbers = [...bytes.toString().matchAll(/"r(\d+)"/g)].map(([, number]) => Number(number));
+    if (numbers.length !== rows) throw new Error(`${rows} rows are stored as ${numbers.length}`);
+    if (numbers.some((number) => outcomeOf(number) === 'halted')) isHalted = true;
+    else await commit(id, index, firstRow, numbers, outcomeOf);
+  }
+  if (isHalted) await request(harness.app).post(`/batch-result/${id}/cancel`).expect(200);
+}
+
+async function commit(id: string, index: number, firstRow: number, numbers: number[], outcomeOf: OutcomeOf) {
+  const errors = numbers.flatMap((number, place): RowError[] => {
+    const code = outcomeOf(number);
+    if (code === 'predicted' || code === 'halted') return [];
+    return [{ row: firstRow + place, id: `r${number}`, code, message: `no, ${code}` }];
+  });
+  const label = new ColumnBuilder({ name: 'label', type: 'int64', shape: [] }, numbers.length);
+  label.add(
+    Uint32Array.from(numbers.keys()),
+    BigInt64Array.from(numbers, (number) => BigInt(number * 10)),
+    [],
+  );
+  const ids = numbers.map((number) => `r${number}`);
+  const outcome = { firstRow, rows: numbers.length, ids, errors, columns: [label.finish()] };
+  await harness.store.commit(id, index, encodeChunk({ ...outcome, shown: { primary: 'label' } }));
+}
+
+const retry = (id: string, query = '', { app } = harness) =>
+  request(app).post(`/batch-result/${id}/retry${query}`);
+/** The id of the retry that is accepted. */
+const retried = async (id: string): Promise<string> => (await retry(id).expect(202)).body.task_id;
+const read = async (id: string) => (await request(harness.app).get(`/batch-result/${id}`).expect(200)).body;
+
+async function download(id: string, accept: string, query = ''): Promise<string> {
+  const response = await request(harness.app)
+    .get(`/batch-result/${id}${query}`)
+    .set('accept', accept)
+    .buffer(true)
+    .parse((answer, done) => {
+      let text = '';
+      answer.setEncoding('utf8').on('data', (data) => {
+        text += data;
+      });
+      answer.on('end', () => done(null, text));
+    })
+    .expect(200);
+  return response.body as string;
+}
+
+async function pages(id: string, limit: number): Promise<unknown[]> {
+  const rows: unknown[] = [];
+  for (let after = '0', complete = false; !complete; ) {
+    const { body } = await request(harness.app).get(`/batch-result/${id}?after=${after}&limit=${limit}`);
+    rows.push(...body.results);
+    ({ next: after, complete } = body);
+  }
+  return rows;
+}
+
+const keysOf = async (id: string) =>
+  (await redis.keysUnder(keys.prefix)).filter((key) => key.includes(`{${id}}`));
+
+describe('the merged result', () => {
+  const outcome = fc.constantFrom<Outcome>(
+    ...(['predicted', 'predicted', 'timeout', 'worker_lost', 'wrong_type', 'input_lost'] as const),
+  );
+  const ROWS_MAX = 35;
+  const tableOf = (each: fc.Arbitrary<Outcome>) =>
+    fc.array(each, { minLength: ROWS_MAX, maxLength: ROWS_MAX });
+  const stopped = tableOf(fc.oneof({ arbitrary: outcome, weight: 20 }, fc.constant<Outcome>('halted')));
+  const attempts = fc.tuple(fc.array(stopped, { minLength: 1, maxLength: 3 }), tableOf(outcome));
+
+  /** What the rows of a task come to when it is worked off by a table: a chunk with a halted row is halted whole. */
+  function workedOff(taken: readonly number[], table: readonly Outcome[]): Outcome[] {
+    return taken.map((row, place) => {
+      const start = place - (place % CHUNK_ROWS);
+      const chunk = taken.slice(start, start + CHUNK_ROWS);
+      return chunk.some((each) => table[each] === 'halted') ? 'halted' : (table[row] as Outcome);
+    });
+  }
+
+  it.each([NDJSON, CSV])(
+    'is, byte for byte, that of a task in which each row went as it did last (%s)',
+    async (type) => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.integer({ min: 1, max: ROWS_MAX }),
+          attempts,
+          fc.nat(ROWS_MAX),
+          async (rows, [earlier, last], fromRow) => {
+            const first = await submitted(rows, type);
+            const now: Outcome[] = [];
+            let current = first;
+            let taken = Array.from({ length: rows }, (_, row) => row);
+            for (const table of [...earlier, last]) {
+              await work(current, (row) => table[row] as Outcome);
+              for (const [place, each] of workedOff(taken, table).entries())
+                now[taken[place] as number] = each;
+              taken = taken.filter((row) => now[row] === 'halted' || isRetryable(now[row] as RowCode));
+              if (table === last || taken.length === 0) break;
+              current = await retried(first);
+            }
+            const reference = await submitted(rows, type);
+            await work(reference, (row) => now[row] as Outcome);
+            const [merged, expected] = [await read(first), await read(reference)];
+            for (const name of ['status', 'rows', 'predictions', 'errors', 'errors_by_code']) {
+              expect(merged[name]).toEqual(expected[name]);
+            }
+            for (const accept of [NDJSON, CSV]) {
+              expect(await download(first, accept)).toBe(await download(reference, accept));
+              const query = `?from_row=${fromRow}&outputs=all`;
+              expect(await download(first, accept, query)).toBe(await download(reference, accept, query));
+            }
+            expect(await pages(first, 7)).toEqual(await pages(reference, 7));
+          },
+        ),
+        { numRuns: 15 },
+      );
+    },
+  );
+
+  it('is that of the first task until the retry has finished, which shows beside it', async () => {
+    const id = await submitted(12);
+    await work(id, (row) => (row === 5 ? 'timeout' : 'predicted'));
+    const before = await read(id);
+    const again = await retried(id);
+    const { retries, ...unchanged } = await read(id);
+    expect(unchanged).toEqual(before);
+    expect(retries).toMatchObject([{ task_id: again, status: 'pending', rows: { total: 1, pending: 1 } }]);
+    await work(again, all('predicted'));
+    expect(await read(id)).toMatchObject({
+      status: 'succeeded',
+      rows: { total: 12, succeeded: 12, failed: 0 },
+      errors: [],
+      errors_by_code: {},
+      retries: [{ task_id: again, status: 'succeeded' }],
+    });
+    expect(await read(again)).toMatchObject({ status: 'succeeded', predictions: [50], retry_of: id });
+  });
+
+  it.each([
+    ['erased', (id: string) => request(harness.app).delete(`/batch-result/${id}`).expect(204)],
+    ['expired', (id: string) => redis.redis.hset(keys.task(id), 'expires_at', 1)],
+    ['gone', (id: string) => redis.redis.del(keys.task(id))],
+  ])('leaves out a retry that is %s, and the rows can be retried again', async (_, harm) => {
+    const id = await submitted(12);
+    await work(id, (row) => (row === 5 ? 'timeout' : 'predicted'));
+    const before = await read(id);
+    const lost = await retried(id);
+    await work(lost, all('predicted'));
+    await harm(lost);
+    expect(await read(id)).toEqual(before);
+    const again = await retried(id);
+    expect(again).not.toBe(lost);
+    await work(again, all('predicted'));
+    expect(await read(id)).toMatchObject({ status: 'succeeded', predictions: { 5: 50 } });
+  });
+});
+
+describe('POST /batch-result/:id/retry', () => {
+  const failing = async (rows = 12) => {
+    const id = await submitted(rows);
+    await work(id, (row) => (row === 5 ? 'timeout' : 'predicted'));
+    return id;
+  };
+
+  it('accepts a task of the rows that can be retried, with the same model', async () => {
+    const id = await failing();
+    const { body, headers } = await retry(id, '?expires_in=600').expect(202);
+    expect(headers.location).toBe(`/batch-result/${body.task_id}`);
+    expect(headers['retry-after']).toBe('1');
+    expect(body).toMatchObject({ status: 'pending', model: 'iris@1', rows: { total: 1 }, retry_of: id });
+    expect(Date.parse(body.deadline_at) - Date.parse(body.created_at)).toBeGreaterThan(590_000);
+    expect(await harness.store.read(body.task_id)).toMatchObject({
+      fingerprint: IRIS_FINGERPRINT,
+      pool: 'default',
+    });
+    const { body: metrics } = await request(harness.app)
+      .get('/metrics')
+      .buffer(true)
+      .parse((answer, done) => {
+        let text = '';
+        answer.on('data', (data) => {
+          text += data;
+        });
+        answer.on('end', () => done(null, text));
+      });
+    expect(metrics).toContain('outcome="retried"');
+  });
+
+  it('waits for the retry when asked to', async () => {
+    const id = await failing();
+    const waiting = retry(id)
+      .set('prefer', 'wait=55')
+      .expect(200)
+      .then(({ body }) => body);
+    await expect.poll(async () => (await harness.store.read(id))?.retriedBy).toBeDefined();
+    const retriedBy = (await harness.store.read(id))?.retriedBy as string;
+    await expect.poll(async () => (await harness.store.read(retriedBy))?.status).toBe('pending');
+    await work(retriedBy, all('predicted'));
+    expect(await waiting).toMatchObject({ task_id: retriedBy, status: 'succeeded', predictions: [50] });
+  });
+
+  it('is one task, however many ask at once or again, of the first task or of the retry', async () => {
+    const id = await failing(40);
+    const before = await redis.keysUnder(keys.prefix);
+    const waiting = (await harness.producer.depth('default')).waiting;
+    const ids = await Promise.all([1, 2, 3, 4, 5].map(() => retried(id)));
+    const again = ids[0] as string;
+    ids.push(await retried(id));
+    expect(new Set(ids)).toEqual(new Set([again]));
+    const added = (await redis.keysUnder(keys.prefix)).filter((key) => !before.includes(key));
+    const ofTasks = added.filter((key) => !key.startsWith(keys.queuePrefix));
+    expect(ofTasks.filter((key) => !key.includes(again))).toEqual([]);
+    expect((await harness.producer.depth('default')).waiting).toBe(waiting + 1);
+  });
+
+  it('retries what the last retry has left', async () => {
+    const id = await submitted(20);
+    await work(id, (row) => (row % 2 === 0 ? 'worker_lost' : 'predicted'));
+    const second = await retried(id);
+    await work(second, (row) => (row < 10 ? 'timeout' : 'predicted'));
+    const third = await retried(id);
+    expect((await read(third)).rows.total).toBe(5);
+    expect((await read(third)).retry_of).toBe(second);
+    await work(third, (row) => (row === 8 ? 'timeout' : 'predicted'));
+    expect(await read(id)).toMatchObject({
+      status: 'partially_succeeded',
+      rows: { succeeded: 19, failed: 1 },
+      errors: [{ row: 8, id: 'r8', code: 'timeout' }],
+      errors_by_code: { timeout: { count: 1, examples: [{ row: 8, id: 'r8' }] } },
+      retries: [{ task_id: second }, { task_id: third }],
+    });
+    expect(await read(second)).toMatchObject({ rows: { succeeded: 9, failed: 1 }, errors: [{ row: 4 }] });
+  });
+
+  it('does so up to a limit', async () => {
+    const id = await submitted(1);
+    let current = id;
+    for (let time = 0; time < 16; time++) {
+      await work(current, all('timeout'));
+      current = await retried(id);
+    }
+    await work(current, all('timeout'));
+    expect((await retry(id).expect(409)).body).toMatchObject({ code: 'too_many_retries' });
+    expect(await read(id)).toMatchObject({
+      status: 'failed',
+      errors: [{ row: 0, id: 'r0', code: 'timeout' }],
+    });
+  });
+
+  it.each<[string, number, string, () => Promise<string>]>([
+    ['has not ended', 409, 'task_unfinished', () => submitted(3)],
+    [
+      'has every prediction',
+      409,
+      'nothing_to_retry',
+      async () => {
+        const id = await submitted(3);
+        await work(id, all('predicted'));
+        return id;
+      },
+    ],
+    [
+      'has only rows that are wrong, or lost',
+      409,
+      'nothing_to_retry',
+      async () => {
+        const id = await submitted(3);
+        await work(id, (row) => (row === 1 ? 'wrong_type' : 'input_lost'));
+        return id;
+      },
+    ],
+    [
+      'failed as a whole',
+      409,
+      'nothing_to_retry',
+      async () => {
+        const id = await failing();
+        await redis.redis.hset(keys.task(id), { error_code: 'upload_aborted', error_message: '…' });
+        return id;
+      },
+    ],
+    [
+      'has lost its rows',
+      410,
+      'result_expired',
+      async () => {
+        const id = await failing();
+        await redis.redis.del(keys.input(id, 0));
+        return id;
+      },
+    ],
+    [
+      'has expired',
+      410,
+      'result_expired',
+      async () => {
+        const id = await failing();
+        await redis.redis.hset(keys.task(id), 'expires_at', 1);
+        return id;
+      },
+    ],
+    [
+      'was erased',
+      410,
+      'task_erased',
+      async () => {
+        const id = await failing();
+        await request(harness.app).delete(`/batch-result/${id}`).expect(204);
+        return id;
+      },
+    ],
+    ['is not there', 404, 'unknown_task', async () => '00000000-0000-0000-0000-000000000000'],
+  ])('is refused of a task that %s: %i %s', async (_, status, code, prepared) => {
+    const id = await prepared();
+    const before = await redis.keysUnder(keys.prefix);
+    const { body } = await request(harness.app).post(`/v1/batch-result/${id}/retry`).expect(status);
+    expect(body).toMatchObject({ code });
+    expect(await redis.keysUnder(keys.prefix)).toEqual(before);
+  });
+
+  it.each(['expires_in=0', 'model=iris'])('is refused with %s', async (query) => {
+    await retry(await failing(), `?${query}`).expect(400);
+  });
+});
+
+describe('an API process that ends in the middle of a retry', () => {
+  const LINK = RETRY_SCRIPTS.linkRetry.lua;
+  const SEAL = TASK_SCRIPTS.seal.lua;
+
+  it.each([
+    ['before the link', 'before', LINK, 'another'],
+    ['after the link', 'after', LINK, 'the same'],
+    ['before the seal', 'before', SEAL, 'the same'],
+    ['after the seal', 'after', SEAL, 'the same'],
+  ] as const)('%s leaves one retry to whoever asks next', async (_, moment, lua, which) => {
+    const proxy = await startRedisProxy(redis.server.port);
+    const apart = await startHarness(proxy.url, keys);
+    onTestFinished(() => apart.stop());
+    const id = await submitted(25);
+    await work(id, (row) => (row % 3 === 0 ? 'timeout' : 'predicted'));
+    // Afterwards the connection calls every script by its digest, which is what the proxy looks for.
+    const other = await submitted(1);
+    await work(other, all('timeout'));
+    await retry(other, '', apart).expect(202);
+    const struck = new Promise<void>((resolve) => {
+      proxy.on(moment, lua, () => {
+        resolve();
+        proxy.stop();
+      });
+    });
+    await retry(id, '', apart).expect(503);
+    await struck;
+    const linked = (await harness.store.read(id))?.retriedBy;
+    const again = await retried(id);
+    expect(linked === again ? 'the same' : 'another').toBe(which);
+    expect(await retried(id)).toBe(again);
+    await work(again, all('predicted'));
+    expect(await read(id)).toMatchObject({ status: 'succeeded', rows: { total: 25, succeeded: 25 } });
+  });
+
+  it('and whose upload was given up leaves a link that is replaced', async () => {
+    const id = await submitted(1);
+    await work(id, all('timeout'));
+    const dead = await retried(id);
+    await redis.redis.hset(keys.task(dead), {
+      status: 'failed',
+      error_code: 'upload_aborted',
+      error_message: '…',
+    });
+    const again = await retried(id);
+    expect(again).not.toBe(dead);
+    expect((await read(id)).retries).toMatchObject([{ task_id: again }]);
+  });
+});
+
+describe('DELETE /batch-result/:id', () => {
+  it('erases the retries with the first task, finished or not, and of a retry those that follow it', async () => {
+    const id = await submitted(12);
+    await work(id, all('timeout'));
+    const second = await retried(id);
+    await work(second, all('timeout'));
+    const third = await retried(id);
+    await request(harness.app).delete(`/batch-result/${second}`).expect(204);
+    for (const erased of [second, third]) expect(await keysOf(erased)).toEqual([keys.task(erased)]);
+    const fourth = await retried(id);
+    await request(harness.app).delete(`/batch-result/${id}`).expect(204);
+    for (const erased of [id, fourth]) {
+      expect(await keysOf(erased)).toEqual([keys.task(erased)]);
+      expect((await request(harness.app).get(`/batch-result/${erased}`).expect(410)).body.code).toBe(
+        'task_erased',
+      );
+    }
+  });
+});
