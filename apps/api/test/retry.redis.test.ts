@@ -1,23 +1,15 @@
-import type { RowCode, RowError } from '@millrace/batch/errors';
-import { ColumnBuilder } from '@millrace/batch/results/column';
-import { encodeChunk } from '@millrace/batch/results/encode-chunk';
-import { isRetryable } from '@millrace/batch/retry';
 import { RETRY_SCRIPTS } from '@millrace/queue/scripts/retry-scripts';
 import { TASK_SCRIPTS } from '@millrace/queue/scripts/task-scripts';
-import fc from 'fast-check';
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { IRIS_FINGERPRINT } from '../../../test/fixtures/iris.js';
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { startRedisProxy } from '../../../test/fixtures/redis-proxy.js';
 import { type Harness, startHarness } from './harness.js';
+import { all, type OutcomeOf, submitRows, workOff } from './worked-off.js';
 
 const redis = useRedis();
 const keys = redis.freshKeys();
-const NDJSON = 'application/x-ndjson';
-const CSV = 'text/csv';
-/** As the harness cuts them. */
-const CHUNK_ROWS = 10;
 let harness: Harness;
 
 beforeAll(async () => {
@@ -25,197 +17,16 @@ beforeAll(async () => {
 });
 afterAll(() => harness.stop());
 
-/** What becomes of a row, by its number in the first task: an error, a prediction, or nothing, since its task is cancelled first. */
-type Outcome = RowCode | 'predicted' | 'halted';
-type OutcomeOf = (row: number) => Outcome;
-const all =
-  (outcome: Outcome): OutcomeOf =>
-  () =>
-    outcome;
-
-/** Rows that carry their number as id and as a feature, with blank lines and line ends in quotes between them. */
-const BODIES: Record<string, (rows: number) => string> = {
-  [NDJSON]: (rows) =>
-    Array.from({ length: rows }, (_, row) => `${row % 4 === 3 ? '\n' : ''}{"id":"r${row}","n":${row}}`).join(
-      '\n',
-    ),
-  [CSV]: (rows) =>
-    `id,sepal_length,sepal_width,petal_length,petal_width\r\n${Array.from(
-      { length: rows },
-      (_, row) => `"r${row}",${row},"1\n",1,1\r\n`,
-    ).join('')}`,
-};
-
-async function submitted(rows: number, type = NDJSON): Promise<string> {
-  const body = (BODIES[type] as (rows: number) => string)(rows);
-  const call = request(harness.app).post('/batch-predict?model=iris').set('content-type', type).send(body);
-  return (await call.expect(202)).body.task_id;
-}
-
-/** Works a task off as a worker would: reads the stored bytes of each chunk, and predicts each row as ten times its number. */
-async function work(id: string, outcomeOf: OutcomeOf): Promise<void> {
-  const { chunks = 0 } = (await harness.store.read(id)) ?? {};
-  let isHalted = false;
-  for (let index = 0; index < chunks; index++) {
-    const begun = await harness.store.begin(id, index, [`iris@1 ${IRIS_FINGERPRINT}`]);
-    if (begun.kind !== 'started') throw new Error(`chunk ${index} is ${begun.kind}`);
-    const { firstRow, rows, bytes } = begun.chunk;
-    const numbers = [...bytes.toString().matchAll(/"r(\d+)"/g)].map(([, number]) => Number(number));
-    if (numbers.length !== rows) throw new Error(`${rows} rows are stored as ${numbers.length}`);
-    if (numbers.some((number) => outcomeOf(number) === 'halted')) isHalted = true;
-    else await commit(id, index, firstRow, numbers, outcomeOf);
-  }
-  if (isHalted) await request(harness.app).post(`/batch-result/${id}/cancel`).expect(200);
-}
-
-async function commit(id: string, index: number, firstRow: number, numbers: number[], outcomeOf: OutcomeOf) {
-  const errors = numbers.flatMap((number, place): RowError[] => {
-    const code = outcomeOf(number);
-    if (code === 'predicted' || code === 'halted') return [];
-    return [{ row: firstRow + place, id: `r${number}`, code, message: `no, ${code}` }];
-  });
-  const label = new ColumnBuilder({ name: 'label', type: 'int64', shape: [] }, numbers.length);
-  label.add(
-    Uint32Array.from(numbers.keys()),
-    BigInt64Array.from(numbers, (number) => BigInt(number * 10)),
-    [],
-  );
-  const ids = numbers.map((number) => `r${number}`);
-  const outcome = { firstRow, rows: numbers.length, ids, errors, columns: [label.finish()] };
-  await harness.store.commit(id, index, encodeChunk({ ...outcome, shown: { primary: 'label' } }));
-}
-
+const submitted = (rows: number, type?: string) => submitRows(harness, rows, type);
+const work = (id: string, outcomeOf: OutcomeOf) => workOff(harness, id, outcomeOf);
 const retry = (id: string, query = '', { app } = harness) =>
   request(app).post(`/batch-result/${id}/retry${query}`);
 /** The id of the retry that is accepted. */
 const retried = async (id: string): Promise<string> => (await retry(id).expect(202)).body.task_id;
 const read = async (id: string) => (await request(harness.app).get(`/batch-result/${id}`).expect(200)).body;
 
-async function download(id: string, accept: string, query = ''): Promise<string> {
-  const response = await request(harness.app)
-    .get(`/batch-result/${id}${query}`)
-    .set('accept', accept)
-    .buffer(true)
-    .parse((answer, done) => {
-      let text = '';
-      answer.setEncoding('utf8').on('data', (data) => {
-        text += data;
-      });
-      answer.on('end', () => done(null, text));
-    })
-    .expect(200);
-  return response.body as string;
-}
-
-async function pages(id: string, limit: number): Promise<unknown[]> {
-  const rows: unknown[] = [];
-  for (let after = '0', complete = false; !complete; ) {
-    const { body } = await request(harness.app).get(`/batch-result/${id}?after=${after}&limit=${limit}`);
-    rows.push(...body.results);
-    ({ next: after, complete } = body);
-  }
-  return rows;
-}
-
 const keysOf = async (id: string) =>
   (await redis.keysUnder(keys.prefix)).filter((key) => key.includes(`{${id}}`));
-
-describe('the merged result', () => {
-  const outcome = fc.constantFrom<Outcome>(
-    ...(['predicted', 'predicted', 'timeout', 'worker_lost', 'wrong_type', 'input_lost'] as const),
-  );
-  const ROWS_MAX = 35;
-  const tableOf = (each: fc.Arbitrary<Outcome>) =>
-    fc.array(each, { minLength: ROWS_MAX, maxLength: ROWS_MAX });
-  const stopped = tableOf(fc.oneof({ arbitrary: outcome, weight: 20 }, fc.constant<Outcome>('halted')));
-  const attempts = fc.tuple(fc.array(stopped, { minLength: 1, maxLength: 3 }), tableOf(outcome));
-
-  /** What the rows of a task come to when it is worked off by a table: a chunk with a halted row is halted whole. */
-  function workedOff(taken: readonly number[], table: readonly Outcome[]): Outcome[] {
-    return taken.map((row, place) => {
-      const start = place - (place % CHUNK_ROWS);
-      const chunk = taken.slice(start, start + CHUNK_ROWS);
-      return chunk.some((each) => table[each] === 'halted') ? 'halted' : (table[row] as Outcome);
-    });
-  }
-
-  it.each([NDJSON, CSV])(
-    'is, byte for byte, that of a task in which each row went as it did last (%s)',
-    async (type) => {
-      await fc.assert(
-        fc.asyncProperty(
-          fc.integer({ min: 1, max: ROWS_MAX }),
-          attempts,
-          fc.nat(ROWS_MAX),
-          async (rows, [earlier, last], fromRow) => {
-            const first = await submitted(rows, type);
-            const now: Outcome[] = [];
-            let current = first;
-            let taken = Array.from({ length: rows }, (_, row) => row);
-            for (const table of [...earlier, last]) {
-              await work(current, (row) => table[row] as Outcome);
-              for (const [place, each] of workedOff(taken, table).entries())
-                now[taken[place] as number] = each;
-              taken = taken.filter((row) => now[row] === 'halted' || isRetryable(now[row] as RowCode));
-              if (table === last || taken.length === 0) break;
-              current = await retried(first);
-            }
-            const reference = await submitted(rows, type);
-            await work(reference, (row) => now[row] as Outcome);
-            const [merged, expected] = [await read(first), await read(reference)];
-            for (const name of ['status', 'rows', 'predictions', 'errors', 'errors_by_code']) {
-              expect(merged[name]).toEqual(expected[name]);
-            }
-            for (const accept of [NDJSON, CSV]) {
-              expect(await download(first, accept)).toBe(await download(reference, accept));
-              const query = `?from_row=${fromRow}&outputs=all`;
-              expect(await download(first, accept, query)).toBe(await download(reference, accept, query));
-            }
-            expect(await pages(first, 7)).toEqual(await pages(reference, 7));
-          },
-        ),
-        { numRuns: 15 },
-      );
-    },
-  );
-
-  it('is that of the first task until the retry has finished, which shows beside it', async () => {
-    const id = await submitted(12);
-    await work(id, (row) => (row === 5 ? 'timeout' : 'predicted'));
-    const before = await read(id);
-    const again = await retried(id);
-    const { retries, ...unchanged } = await read(id);
-    expect(unchanged).toEqual(before);
-    expect(retries).toMatchObject([{ task_id: again, status: 'pending', rows: { total: 1, pending: 1 } }]);
-    await work(again, all('predicted'));
-    expect(await read(id)).toMatchObject({
-      status: 'succeeded',
-      rows: { total: 12, succeeded: 12, failed: 0 },
-      errors: [],
-      errors_by_code: {},
-      retries: [{ task_id: again, status: 'succeeded' }],
-    });
-    expect(await read(again)).toMatchObject({ status: 'succeeded', predictions: [50], retry_of: id });
-  });
-
-  it.each([
-    ['erased', (id: string) => request(harness.app).delete(`/batch-result/${id}`).expect(204)],
-    ['expired', (id: string) => redis.redis.hset(keys.task(id), 'expires_at', 1)],
-    ['gone', (id: string) => redis.redis.del(keys.task(id))],
-  ])('leaves out a retry that is %s, and the rows can be retried again', async (_, harm) => {
-    const id = await submitted(12);
-    await work(id, (row) => (row === 5 ? 'timeout' : 'predicted'));
-    const before = await read(id);
-    const lost = await retried(id);
-    await work(lost, all('predicted'));
-    await harm(lost);
-    expect(await read(id)).toEqual(before);
-    const again = await retried(id);
-    expect(again).not.toBe(lost);
-    await work(again, all('predicted'));
-    expect(await read(id)).toMatchObject({ status: 'succeeded', predictions: { 5: 50 } });
-  });
-});
 
 describe('POST /batch-result/:id/retry', () => {
   const failing = async (rows = 12) => {

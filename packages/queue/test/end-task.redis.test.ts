@@ -204,6 +204,15 @@ describe('erasing', () => {
     expect(await redis.keysUnder(keys.prefix)).toEqual([keys.task(TASK.id)]);
   });
 
+  it('finds what was stored out of order when the task was ended in mid-upload', async () => {
+    await store.create(TASK);
+    await store.append(TASK.id, chunk(1));
+    await store.end(TASK.id, 'cancelled');
+    expect(await connection.pttl(keys.input(TASK.id, 1))).toBeLessThanOrEqual(LIFETIMES.resultsMs);
+    await store.erase(TASK.id);
+    expect(await redis.keysUnder(keys.prefix)).toEqual([keys.task(TASK.id)]);
+  });
+
   it('of a task that is not there leaves nothing', async () => {
     await store.erase('nobody');
     expect(await redis.keysUnder(keys.prefix)).toEqual([]);

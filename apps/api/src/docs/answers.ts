@@ -35,7 +35,7 @@ const ErrorsByCode = z
     }),
   )
   .describe(
-    'The rows without a prediction so far; the counts sum to `invalid`, `failed`, `cancelled` and `expired`. Absent when the task failed as a whole, and in the answer to a submission.',
+    'The rows without a prediction so far; the counts sum to `invalid`, `failed`, `cancelled` and `expired`. Absent when the task failed as a whole.',
   );
 
 export const Task = z.object({

@@ -9,8 +9,7 @@ import { parseParameters } from '../query.js';
 import { sendJson } from '../send-json.js';
 import type { RowDeps } from './merged-rows.js';
 import { findOwn, readOwn, unknownTask } from './own-task.js';
-import { readRetries } from './retries.js';
-import { taskAnswer } from './task-answer.js';
+import { describeTask } from './task-answer.js';
 
 export interface EndTaskDeps extends RowDeps {
   producer: Producer;
@@ -34,7 +33,7 @@ export function cancelRoute(deps: EndTaskDeps): RequestHandler<{ id: string }> {
     }
     const task = await store.read(id);
     if (task === undefined) throw unknownTask();
-    sendJson(response, await taskAnswer(deps, await readRetries(store, task)));
+    sendJson(response, await describeTask(deps, task));
   };
 }
 

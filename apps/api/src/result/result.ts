@@ -11,9 +11,8 @@ import { sendJson } from '../send-json.js';
 import { readOwn, unknownTask } from './own-task.js';
 import { type Cursor, parseCursor, resultPage } from './page.js';
 import type { ResultFormat } from './result-parts.js';
-import { readRetries } from './retries.js';
 import { type FollowedDeps, sendFollowed, sendResult } from './send-result.js';
-import { taskAnswer } from './task-answer.js';
+import { describeTask } from './task-answer.js';
 import { preferredWait, waitForEnd } from './wait.js';
 
 export interface ResultRouteDeps extends FollowedDeps {
@@ -83,7 +82,7 @@ export function resultRoute(deps: ResultRouteDeps): RequestHandler<{ id: string 
     if (isTerminal(task.status)) return sendResult(deps, response, task, options);
     response.status(format === 'json' ? 200 : 202).set('Retry-After', '1');
     const waiting = waitingFor(task, await deps.catalog.get(task.model));
-    sendJson(response, await taskAnswer(deps, await readRetries(deps.store, task), waiting));
+    sendJson(response, await describeTask(deps, task, waiting));
   };
 }
 

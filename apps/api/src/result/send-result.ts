@@ -70,6 +70,7 @@ export async function sendFollowed(
 ): Promise<void> {
   if (isTerminal(task.status)) return sendResult(deps, response, task, { format, outputs, fromRow });
   const first = await chunkOfRow(deps.store, task, fromRow);
+  if (response.destroyed) return;
   const over = new AbortController();
   const timer = setTimeout(
     () => over.abort(new Error('it was followed for too long')),

@@ -4,8 +4,18 @@ import { type ErrorExample, type ErrorGroups, EXAMPLES_MAX } from '@millrace/bat
 import { isRetryable } from '@millrace/batch/retry';
 import { type Task, taskView } from '@millrace/batch/task';
 import { type RowDeps, retriedRow } from './merged-rows.js';
-import type { RetriedTask } from './retries.js';
+import { type RetriedTask, readRetries } from './retries.js';
 
+/** The task as it stands. */
+export async function describeTask(
+  deps: RowDeps,
+  task: Task,
+  waitingFor?: string,
+): Promise<Record<string, unknown>> {
+  return taskAnswer(deps, await readRetries(deps.store, task), waitingFor);
+}
+
+/** The same of a task whose retries have been read. */
 export async function taskAnswer(
   deps: RowDeps,
   { task, recorded, merged, retries }: RetriedTask,

@@ -14,6 +14,7 @@ import type { TaskStore } from '@millrace/queue/task-store';
 import type { Request, RequestHandler, Response } from 'express';
 import { waitingFor } from '../models.js';
 import { sendResult, WHOLE_AS_JSON } from '../result/send-result.js';
+import { describeTask } from '../result/task-answer.js';
 import { preferredWait, waitForEnd } from '../result/wait.js';
 import { sendJson } from '../send-json.js';
 import { ClaimedKey, keyInUse } from './claimed-key.js';
@@ -63,7 +64,7 @@ export async function answerAccepted(
 ): Promise<void> {
   response.location(`/batch-result/${accepted.id}`);
   const waitMs = preferredWait(request);
-  // Accepted is accepted: an outage while waiting must not keep the id from the client.
+  // Accepted is accepted: an outage from here on must not keep the id from the client.
   const ended =
     waitMs === undefined
       ? undefined
@@ -72,8 +73,9 @@ export async function answerAccepted(
   if (waitMs !== undefined && isTerminal(task.status)) {
     return sendResult(deps, response, task, WHOLE_AS_JSON);
   }
-  response.status(202).set('Retry-After', '1');
-  sendJson(response, taskView(task, waitingFor(task, entry)));
+  const waiting = waitingFor(task, entry);
+  const answer = await describeTask(deps, task, waiting).catch(() => taskView(task, waiting));
+  sendJson(response.status(202).set('Retry-After', '1'), answer);
 }
 
 interface Accepted {

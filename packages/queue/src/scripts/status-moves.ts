@@ -43,12 +43,19 @@ end
 /**
  * Defines `finish_if_done(now, results_ms, record_ms, channel, outputs, inputs, chunks_key)`: when the upload has ended and
  * every chunk is done, gives the task its final status, starts the lifetime of its results and of the inputs that are left
- * for a retry, and publishes its id.
+ * for a retry, and publishes its id. And `stored_chunks(chunks_key)`: their indices, between which one may be missing
+ * where the task was ended in mid-upload.
  */
 export const FINISH = `
+local function stored_chunks(chunks_key)
+  local indices = {}
+  for _, field in ipairs(redis.call('HKEYS', chunks_key)) do
+    if string.match(field, '^%d+$') then indices[#indices + 1] = field end
+  end
+  return indices
+end
 local function expire_results(now, results_ms, record_ms, outputs, inputs, chunks_key)
-  local chunks = tonumber(redis.call('HGET', KEYS[1], 'chunks'))
-  for index = 0, chunks - 1 do
+  for _, index in ipairs(stored_chunks(chunks_key)) do
     redis.call('PEXPIRE', outputs .. index, results_ms)
     redis.call('PEXPIRE', inputs .. index, results_ms)
   end

@@ -242,7 +242,7 @@ const ERASE: ScriptDefinition = {
 local status = redis.call('HGET', KEYS[1], 'status')
 if not status then return 0 end
 if not is_terminal(status) then halt('cancelled', ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], KEYS[2]) end
-for index = 0, count('chunks') - 1 do redis.call('DEL', ARGV[6] .. index, ARGV[5] .. index) end
+for _, index in ipairs(stored_chunks(KEYS[2])) do redis.call('DEL', ARGV[6] .. index, ARGV[5] .. index) end
 redis.call('DEL', KEYS[2])
 redis.call('HSETNX', KEYS[1], 'erased_at', ARGV[1])
 redis.call('HSET', KEYS[1], 'chunks', 0)
