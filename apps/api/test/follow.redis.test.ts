@@ -188,7 +188,7 @@ describe('GET /batch-result/:id?follow=true', () => {
   it('hears of what was committed while it could not listen', async () => {
     const id = await taskOf(1);
     const following = await Following.open(id);
-    await expect.poll(() => waiters().has(id)).toBe(true);
+    await expect.poll(() => waiters().has(id), { timeout: 10_000 }).toBe(true);
     await redis.redis.multi([['client', 'kill', 'type', 'pubsub']]).exec();
     await commit(id, 0);
     expect(await following.closed).toBe('ended');
@@ -259,9 +259,9 @@ it('a task is followed for so long and no longer', async () => {
 it('a client that leaves ends the work for it', async () => {
   const id = await taskOf(1);
   const following = await Following.open(id);
-  await expect.poll(() => waiters().has(id)).toBe(true);
+  await expect.poll(() => waiters().has(id), { timeout: 10_000 }).toBe(true);
   following.response.destroy();
-  await expect.poll(() => waiters().has(id), { timeout: 1_000 }).toBe(false);
+  await expect.poll(() => waiters().has(id), { timeout: 1_500 }).toBe(false);
 });
 
 it.each([

@@ -65,9 +65,13 @@ describe('POST /batch-result/:id/retry', () => {
       .set('prefer', 'wait=55')
       .expect(200)
       .then(({ body }) => body);
-    await expect.poll(async () => (await harness.store.read(id))?.retriedBy).toBeDefined();
+    await expect
+      .poll(async () => (await harness.store.read(id))?.retriedBy, { timeout: 10_000 })
+      .toBeDefined();
     const retriedBy = (await harness.store.read(id))?.retriedBy as string;
-    await expect.poll(async () => (await harness.store.read(retriedBy))?.status).toBe('pending');
+    await expect
+      .poll(async () => (await harness.store.read(retriedBy))?.status, { timeout: 10_000 })
+      .toBe('pending');
     await work(retriedBy, all('predicted'));
     expect(await waiting).toMatchObject({ task_id: retriedBy, status: 'succeeded', predictions: [50] });
   });
