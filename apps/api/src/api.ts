@@ -18,6 +18,8 @@ import { FinishedEvents } from '@millrace/queue/finished-events';
 import { CLAIM_KEPT_MS, DEFAULT_LIFETIMES, Keys } from '@millrace/queue/keys';
 import { readLoad } from '@millrace/queue/load';
 import { Producer } from '@millrace/queue/producer';
+import { ProgressEvents } from '@millrace/queue/progress-events';
+import { RetryStore } from '@millrace/queue/retry-store';
 import { TaskIds } from '@millrace/queue/task-ids';
 import { TaskStore } from '@millrace/queue/task-store';
 import { createApp } from './app.js';
@@ -48,7 +50,10 @@ export async function startApi(settings: ApiSettings, log: Logger, stopWith: Sto
   // The other connection says it for both.
   watchOutages(subscriber, { lost: () => {}, back: () => {} });
   const events = new FinishedEvents(subscriber, keys);
-  events.start().catch((error) => log.error('finished tasks cannot be heard', errorFields(error)));
+  const progress = new ProgressEvents(subscriber, keys);
+  for (const each of [events, progress]) {
+    each.start().catch((error) => log.error('tasks cannot be heard', errorFields(error)));
+  }
 
   const registry = createRegistry();
   const producer = new Producer(redis, keys, (error) => log.debug('the queue', errorFields(error)));
@@ -60,6 +65,7 @@ export async function startApi(settings: ApiSettings, log: Logger, stopWith: Sto
   watchStore(registry, { ...room, resultBytes: () => store.index.resultBytes() });
   const app = createApp({
     store,
+    retryStore: new RetryStore(redis, keys),
     ids: new TaskIds(settings.TASK_ID_SECRET),
     claims: new ClaimStore(redis, keys, store, { leaseMs, keptMs: CLAIM_KEPT_MS }),
     admission: new Admission(
@@ -73,6 +79,7 @@ export async function startApi(settings: ApiSettings, log: Logger, stopWith: Sto
     producer,
     catalog,
     events,
+    progress,
     metrics: new ApiMetrics(registry),
     log,
     limits: {
@@ -80,6 +87,7 @@ export async function startApi(settings: ApiSettings, log: Logger, stopWith: Sto
       maxBodyBytes: settings.MAX_BODY_BYTES,
       maxRowBytes: settings.MAX_ROW_BYTES,
       uploadIdleMs: settings.UPLOAD_IDLE_MS,
+      followMaxMs: settings.FOLLOW_MAX_MS,
     },
     registry,
     keys: keyring,

@@ -10,11 +10,13 @@ import { readyRoute } from './health.js';
 import { listModelsRoute, showModelRoute } from './models.js';
 import { problemHandler } from './problem.js';
 import { cancelRoute, eraseRoute } from './result/end-task.js';
-import { resultRoute } from './result/result.js';
+import { type ResultRouteDeps, resultRoute } from './result/result.js';
+import { retryRoute } from './retry/retry.js';
 import { sendJson } from './send-json.js';
 import { type SubmitDeps, submitRoute } from './submit/submit.js';
 
-export interface AppDeps extends SubmitDeps {
+export interface AppDeps extends SubmitDeps, Omit<ResultRouteDeps, 'limits'> {
+  limits: SubmitDeps['limits'] & ResultRouteDeps['limits'];
   registry: Registry;
   /** Absent: everybody is anonymous. */
   keys: ApiKeys | undefined;
@@ -49,6 +51,10 @@ export function createApp(deps: AppDeps): Express {
   app
     .route(['/batch-result/:id/cancel', '/v1/batch-result/:id/cancel'])
     .post(cancelRoute(deps))
+    .all(refuseMethod('POST'));
+  app
+    .route(['/batch-result/:id/retry', '/v1/batch-result/:id/retry'])
+    .post(retryRoute(deps))
     .all(refuseMethod('POST'));
   app.route('/v1/models').get(listModelsRoute(deps.catalog)).all(refuseMethod('GET'));
   app.route('/v1/models/:model').get(showModelRoute(deps.catalog)).all(refuseMethod('GET'));

@@ -6,8 +6,8 @@ import type { Catalog } from '@millrace/queue/catalog';
 import type { Producer } from '@millrace/queue/producer';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
-/** How a submission ended: `repeated` was answered with the task of an earlier one, `checked` was a dry run. */
-export type TaskOutcome = 'accepted' | 'repeated' | 'checked' | 'refused' | 'aborted';
+/** How a submission ended: `repeated` was answered with the task of an earlier one, `checked` was a dry run, `retried` are rows of a task that had ended. */
+export type TaskOutcome = 'accepted' | 'retried' | 'repeated' | 'checked' | 'refused' | 'aborted';
 
 export class ApiMetrics {
   private readonly requests: Histogram<'method' | 'route' | 'status'>;
@@ -50,7 +50,7 @@ export class ApiMetrics {
 
   task(model: string, format: string, outcome: TaskOutcome, rows: number): void {
     this.tasks.inc({ model, format, outcome });
-    if (outcome === 'accepted') this.rows.inc({ model }, rows);
+    if (outcome === 'accepted' || outcome === 'retried') this.rows.inc({ model }, rows);
   }
 
   received(format: string, bytes: number): void {

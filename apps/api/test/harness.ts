@@ -16,6 +16,8 @@ import { FinishedEvents } from '@millrace/queue/finished-events';
 import { CLAIM_KEPT_MS, type ClaimLifetimes, type Keys } from '@millrace/queue/keys';
 import { readLoad } from '@millrace/queue/load';
 import { Producer } from '@millrace/queue/producer';
+import { ProgressEvents } from '@millrace/queue/progress-events';
+import { RetryStore } from '@millrace/queue/retry-store';
 import { TaskIds } from '@millrace/queue/task-ids';
 import { TaskStore } from '@millrace/queue/task-store';
 import type { Express } from 'express';
@@ -33,6 +35,7 @@ export const LIMITS = {
   maxBodyBytes: 256 * 1024,
   maxRowBytes: 1024,
   uploadIdleMs: 10_000,
+  followMaxMs: 60_000,
 };
 
 export const IDS = new TaskIds('secret of the tests');
@@ -48,6 +51,7 @@ export interface Harness {
   store: TaskStore;
   producer: Producer;
   publisher: CatalogPublisher;
+  progress: ProgressEvents;
   stop(): Promise<void>;
 }
 
@@ -64,7 +68,8 @@ export async function startHarness(
   for (const each of [redis, subscriber]) watchOutages(each, { lost: () => {}, back: () => {} });
   await Promise.all([redis.connect(), subscriber.connect()]);
   const events = new FinishedEvents(subscriber, keys);
-  await events.start();
+  const progress = new ProgressEvents(subscriber, keys);
+  await Promise.all([events.start(), progress.start()]);
   const publisher = new CatalogPublisher(redis, keys, 'test-worker');
   const served = [irisDescriptor(SECONDS_PER_ROW)];
   await publisher.beat({ served, refused: [], aliases: {} }, Date.now());
@@ -74,6 +79,7 @@ export async function startHarness(
   const app = createApp({
     store,
     ids: IDS,
+    retryStore: new RetryStore(redis, keys),
     claims: new ClaimStore(redis, keys, store, claimLifetimes),
     admission: new Admission(admission, {
       readLoad: () => readLoad(redis, keys),
@@ -82,6 +88,7 @@ export async function startHarness(
     producer,
     catalog: new Catalog(redis, keys),
     events,
+    progress,
     metrics: new ApiMetrics(registry),
     log: createLogger({ service: 'api', level: 'error', format: 'json' }),
     limits,
@@ -94,6 +101,7 @@ export async function startHarness(
     store,
     producer,
     publisher,
+    progress,
     async stop() {
       await producer.stop();
       redis.disconnect();

@@ -257,6 +257,8 @@ describe('what the application does is as documented', () => {
     const waiting = await startedTask();
     expect((await request(harness.app).get(`/batch-result/${waiting}`)).body).toHaveProperty('waiting_for');
     const finished = await finishedTask([{ row: 1, id: 'x', code: 'wrong_type', message: 'no number' }]);
+    const retried = await finishedTask([{ row: 1, code: 'timeout', message: 'no answer' }]);
+    await request(harness.app).post(`/batch-result/${retried}/retry`).expect(202);
     const rows = [[5, 3, 1, 0.2]];
     const cases: [path: string, answer: request.Test][] = [
       ['/healthz', request(harness.app).get('/healthz')],
@@ -272,6 +274,11 @@ describe('what the application does is as documented', () => {
       ['/batch-result/{id}', request(harness.app).get('/batch-result/7')],
       ['/batch-result/{id}', request(harness.app).get('/batch-result/7?output=all')],
       ['/batch-result/{id}', request(harness.app).get(`/batch-result/${finished}`).accept('image/png')],
+      ['/batch-result/{id}', request(harness.app).get(`/batch-result/${retried}`)],
+      ['/batch-result/{id}', request(harness.app).get(`/batch-result/${retried}?after=0`)],
+      ['/batch-result/{id}/retry', request(harness.app).post(`/batch-result/${retried}/retry`)],
+      ['/batch-result/{id}/retry', request(harness.app).post(`/batch-result/${finished}/retry`)],
+      ['/batch-result/{id}/retry', request(harness.app).post(`/batch-result/${waiting}/retry`)],
       ['/batch-predict', request(harness.app).post('/batch-predict?model=iris').send(rows)],
       ['/batch-predict', request(harness.app).post('/batch-predict').send(rows)],
       ['/batch-predict', request(harness.app).post('/batch-predict?model=irsi').send(rows)],
@@ -313,7 +320,7 @@ async function startedTask(): Promise<string> {
     pool: 'default',
     requestId: 'r',
   });
-  await store.append(id, { index: 0, firstRow: 0, rows: 2, bytes: Buffer.from('…') });
+  await store.append(id, { index: 0, firstRow: 0, rows: 2, bytes: Buffer.from('1\n2\n') });
   return id;
 }
 

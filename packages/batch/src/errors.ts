@@ -21,6 +21,7 @@ export const REQUEST_CODES = [
   'model_required',
   'not_acceptable',
   'not_found',
+  'nothing_to_retry',
   'overloaded',
   'result_expired',
   'row_too_large',
@@ -28,6 +29,8 @@ export const REQUEST_CODES = [
   'task_ended',
   'task_erased',
   'task_lost',
+  'task_unfinished',
+  'too_many_retries',
   'too_many_rows',
   'too_much_in_flight',
   'unauthorized',
@@ -59,6 +62,10 @@ export const INVALID_ROW_CODES = [
 ] as const;
 /** A row was not computed: its task ended before its turn. */
 export const HALTED_ROW_CODES = ['cancelled', 'expired'] as const;
+export const HALTED_MESSAGES: Record<(typeof HALTED_ROW_CODES)[number], string> = {
+  cancelled: 'the task was cancelled before this row was predicted',
+  expired: 'the task expired before this row was predicted',
+};
 export const FAILED_ROW_CODES = [
   'inference_failed',
   'input_lost',

@@ -1,8 +1,11 @@
 /** What is recorded of a task, and how a poll shows it. */
-import type { RequestCode } from './errors.js';
+import type { RequestCode, RowCode } from './errors.js';
 import type { Ledger } from './ledger.js';
+import type { CsvColumn } from './rows/row-reader.js';
 import type { LineFormat } from './split/record-borders.js';
 import type { TaskStatus } from './status.js';
+
+export type ErrorCounts = Readonly<Partial<Record<RowCode, number>>>;
 
 export interface Task {
   id: string;
@@ -19,6 +22,8 @@ export interface Task {
   requestId: string;
   status: TaskStatus;
   ledger: Ledger;
+  /** Rows without a prediction, by the code of their error: as many as are invalid, failed, cancelled or expired. */
+  errorCounts: ErrorCounts;
   /** Chunks stored so far; final once the task has left `receiving`. */
   chunks: number;
   /** Bytes stored of chunks that are not done. */
@@ -35,6 +40,12 @@ export interface Task {
   deadlineAt?: number;
   /** When its rows and results were removed on request. */
   erasedAt?: number;
+  /** What the columns of the chunks hold; CSV only. */
+  columns?: readonly CsvColumn[];
+  /** The task whose failed, cancelled and expired rows these are. */
+  retryOf?: string;
+  /** The task that was made of those of its rows. */
+  retriedBy?: string;
   /** Why the task as a whole came to nothing. */
   error?: { code: RequestCode; message: string };
 }
@@ -51,6 +62,7 @@ export function taskView(task: Task, waitingFor?: string): Record<string, unknow
     finished_at: isoTime(task.finishedAt),
     expires_at: isoTime(task.expiresAt),
     ...(task.deadlineAt === undefined ? {} : { deadline_at: isoTime(task.deadlineAt) }),
+    ...(task.retryOf === undefined ? {} : { retry_of: task.retryOf }),
     ...(waitingFor === undefined ? {} : { waiting_for: waitingFor }),
     ...(task.error === undefined ? {} : { error: task.error }),
   };

@@ -52,6 +52,7 @@ describe('the view of a task', () => {
     requestId: 'q1',
     status: 'pending',
     ledger: ledgerOf({ pending: 2 }),
+    errorCounts: {},
     chunks: 1,
     inputBytes: 0,
     resultBytes: 0,

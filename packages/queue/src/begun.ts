@@ -2,6 +2,7 @@
 import type { CsvColumn } from '@millrace/batch/rows/row-reader';
 import type { Task } from '@millrace/batch/task';
 import { z } from 'zod';
+import { ColumnsJson } from './task-record.js';
 
 /** What `begin` found. */
 export type Begun =
@@ -52,7 +53,6 @@ export function parseBegun(answer: unknown): Begun {
 
 const Text = z.instanceof(Buffer).transform(String);
 const Count = Text.transform(Number);
-const Columns = z.array(z.union([z.number(), z.tuple([z.number(), z.number()]), z.literal('id')]));
 
 /** The answer of the BEGIN script, in bytes. */
 const BeginReply = z.union([
@@ -65,10 +65,9 @@ const BeginReply = z.union([
     Text,
     Text,
     Text.pipe(z.enum(['ndjson', 'csv'])),
-    z
-      .instanceof(Buffer)
+    Text.pipe(ColumnsJson)
       .nullable()
-      .transform((json) => (json === null ? [] : Columns.parse(JSON.parse(json.toString())))),
+      .transform((columns) => columns ?? []),
     Text,
     z.instanceof(Buffer),
   ]),

@@ -10,10 +10,17 @@ export class Keys {
   /** Hash: the task record with its ledger. TTL: unfinished, then results + record. */
   task = (id: string): string => `${this.tag(id)}:task`;
 
-  /** Hash: chunk index → `state first_row rows`, state being pending, running or done. TTL: as the results. */
+  /**
+   * Hash: chunk index → `state first_row rows`, state being pending, running, done, cancelled or expired; and
+   * `examples:<code>` → the first rows with this error; and, of a task that was retried, `retryable:<chunk>` → how many
+   * rows before the chunk could be. TTL: as the results.
+   */
   chunks = (id: string): string => `${this.tag(id)}:chunks`;
 
-  /** String: the bytes of a chunk as they came. TTL: unfinished; deleted by the commit of the chunk. */
+  /**
+   * String: the bytes of a chunk as they came. TTL: unfinished; deleted by the commit of the chunk, unless a row of it can
+   * be retried: then as the results.
+   */
   input = (id: string, chunk: number): string => `${this.inputs(id)}${chunk}`;
   inputs = (id: string): string => `${this.tag(id)}:in:`;
 
@@ -44,6 +51,9 @@ export class Keys {
 
   /** Channel: the id of every task that has finished. */
   finished = (): string => `${this.prefix}:finished`;
+
+  /** Channel: the id of a task of which a chunk was committed. */
+  progress = (): string => `${this.prefix}:progress`;
 
   /** String: the descriptor of a served model version, JSON. TTL: descriptor. */
   model = (key: string): string => `${this.prefix}:model:${key}`;

@@ -1,11 +1,16 @@
 /** The task record as it is read from its hash. */
-import type { RequestCode } from '@millrace/batch/errors';
+import { FAILED_ROW_CODES, INVALID_ROW_CODES, type RequestCode, type RowCode } from '@millrace/batch/errors';
 import { OUTCOMES } from '@millrace/batch/ledger';
 import { STATUSES } from '@millrace/batch/status';
-import type { Task } from '@millrace/batch/task';
+import type { ErrorCounts, Task } from '@millrace/batch/task';
 import { z } from 'zod';
+import { errorCountField } from './scripts/error-groups.js';
 
 const Count = z.string().transform(Number);
+
+const Columns = z.array(z.union([z.number(), z.tuple([z.number(), z.number()]), z.literal('id')]));
+/** What CSV columns hold, as it is recorded. */
+export const ColumnsJson = z.string().transform((json) => Columns.parse(JSON.parse(json)));
 
 const TaskRecord = z.object({
   id: z.string(),
@@ -30,6 +35,9 @@ const TaskRecord = z.object({
     (typeof OUTCOMES)[number],
     typeof Count
   >),
+  columns: ColumnsJson.optional(),
+  retry_of: z.string().optional(),
+  retried_by: z.string().optional(),
   error_code: z.string().optional(),
   error_message: z.string().optional(),
 });
@@ -48,6 +56,7 @@ export function parseTask(hash: Record<string, string>): Task {
     requestId: record.request_id,
     status: record.status,
     ledger: { total, pending, running, succeeded, invalid, failed, cancelled, expired },
+    errorCounts: record.error_code === undefined ? errorCounts(hash, { cancelled, expired }) : {},
     chunks: record.chunks,
     inputBytes: record.input_bytes,
     resultBytes: record.result_bytes,
@@ -58,8 +67,20 @@ export function parseTask(hash: Record<string, string>): Task {
   if (record.expires_at !== undefined) task.expiresAt = record.expires_at;
   if (record.deadline_at !== undefined) task.deadlineAt = record.deadline_at;
   if (record.erased_at !== undefined) task.erasedAt = record.erased_at;
+  if (record.columns !== undefined) task.columns = record.columns;
+  if (record.retry_of !== undefined) task.retryOf = record.retry_of;
+  if (record.retried_by !== undefined) task.retriedBy = record.retried_by;
   if (record.error_code !== undefined) {
     task.error = { code: record.error_code as RequestCode, message: record.error_message ?? '' };
   }
   return task;
+}
+
+/** By code, in the order of their names. Those of halted rows are outcomes in the ledger; the others were counted by the commits. */
+function errorCounts(hash: Record<string, string>, halted: ErrorCounts): ErrorCounts {
+  const counts: Partial<Record<RowCode, number>> = { ...halted };
+  for (const code of [...INVALID_ROW_CODES, ...FAILED_ROW_CODES])
+    counts[code] = Number(hash[errorCountField(code)] ?? 0);
+  const found = Object.entries(counts).filter(([, count]) => count > 0);
+  return Object.fromEntries(found.sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -1,5 +1,7 @@
 /** The task store is responsible for everything of a task but its place in the queue: record, ledger, chunks, results. */
+import type { RowCode } from '@millrace/batch/errors';
 import type { ChunkResult, Segments } from '@millrace/batch/results/encode-chunk';
+import type { ErrorExample } from '@millrace/batch/results/error-groups';
 import type { CsvColumn } from '@millrace/batch/rows/row-reader';
 import type { Chunk } from '@millrace/batch/split/chunk-splitter';
 import { isTerminal } from '@millrace/batch/status';
@@ -8,6 +10,7 @@ import type { Redis } from 'ioredis';
 import { type Begun, parseBegun } from './begun.js';
 import { DEFAULT_LIFETIMES, type Keys, type Lifetimes } from './keys.js';
 import { defineScripts, type Script } from './scripts/define-scripts.js';
+import { errorArguments, examplesField, parseExamples } from './scripts/error-groups.js';
 import { EMPTY_LEDGER } from './scripts/status-moves.js';
 import { TASK_SCRIPTS } from './scripts/task-scripts.js';
 import { TaskIndex } from './task-index.js';
@@ -26,6 +29,8 @@ export interface NewTask {
   expiresInMs?: number | undefined;
   /** What the columns of the chunks hold; CSV only. */
   columns?: readonly CsvColumn[];
+  /** The task whose rows it takes once more. */
+  retryOf?: string;
   requestId: string;
 }
 
@@ -77,6 +82,7 @@ export class TaskStore {
       input_bytes: 0,
       result_bytes: 0,
       ...(task.columns === undefined ? {} : { columns: JSON.stringify(task.columns) }),
+      ...(task.retryOf === undefined ? {} : { retry_of: task.retryOf }),
     };
     const fields = Object.entries(record).flat();
     const { unfinishedMs, leaseMs } = this.lifetimes;
@@ -185,7 +191,11 @@ export class TaskStore {
   }
 
   /** Commits a chunk's result, the ledger, the status and the event in one step, and only once. */
-  async commit(id: string, chunk: number, { counts, segments }: ChunkResult): Promise<Committed> {
+  async commit(
+    id: string,
+    chunk: number,
+    { counts, segments, errorGroups = {} }: ChunkResult,
+  ): Promise<Committed> {
     const [now, ...finish] = this.finishArguments(id);
     const reply = await this.scripts.commit(
       this.keys.task(id),
@@ -199,6 +209,8 @@ export class TaskStore {
       now,
       this.lifetimes.unfinishedMs,
       ...finish,
+      this.keys.progress(),
+      ...errorArguments(errorGroups),
       ...Object.entries(segments).flatMap(([name, bytes]) => [name, bufferOf(bytes)]),
     );
     return reply as Committed;
@@ -262,6 +274,18 @@ export class TaskStore {
     if (values.every((value) => value === null) && (await this.redis.exists(key)) === 0) return undefined;
     const found = names.map((name, index) => [name, values[index]] as const);
     return Object.fromEntries(found.filter((entry): entry is [string, Buffer] => Buffer.isBuffer(entry[1])));
+  }
+
+  /** The bytes of a chunk as they came. Kept while it is not done, and as long as the results when rows of it can be retried. */
+  async readInput(id: string, chunk: number): Promise<Uint8Array | undefined> {
+    return (await this.redis.getBuffer(this.keys.input(id, chunk))) ?? undefined;
+  }
+
+  /** The first rows of a task with each of these codes. None when its results have expired. */
+  async readExamples(id: string, codes: readonly RowCode[]): Promise<ReadonlyMap<RowCode, ErrorExample[]>> {
+    if (codes.length === 0) return new Map();
+    const texts = await this.redis.hmget(this.keys.chunks(id), ...codes.map(examplesField));
+    return new Map(codes.map((code, at) => [code, parseExamples(code, texts[at] ?? '')]));
   }
 
   /** Where a chunk's rows are in the task, and what has become of them. Undefined when it has expired. */

@@ -56,7 +56,7 @@ async function underWay(change: Partial<NewTask> = {}): Promise<void> {
 const letExpire = () => connection.hset(keys.task(TASK.id), 'deadline_at', NOW - 60_000);
 
 describe('cancelling', () => {
-  it('ends the task at once: what is done stays, the rest is cancelled and its bytes go', async () => {
+  it('ends the task at once: what is done stays, the rest is cancelled and its bytes are kept for a retry', async () => {
     await underWay();
     expect(await store.end(TASK.id, 'cancelled')).toBe('halted');
     expect(await read()).toMatchObject({
@@ -66,7 +66,9 @@ describe('cancelling', () => {
       expiresAt: NOW + LIFETIMES.resultsMs,
     });
     const inputs = (await redis.keysUnder(keys.prefix)).filter((key) => key.includes(':in:'));
-    expect(inputs).toEqual([]);
+    expect(inputs).toEqual([1, 2].map((index) => keys.input(TASK.id, index)));
+    for (const key of inputs) expect(await connection.pttl(key)).toBeLessThanOrEqual(LIFETIMES.resultsMs);
+    expect(Buffer.from((await store.readInput(TASK.id, 1)) ?? []).toString()).toBe('…');
     expect(await store.readSegments(TASK.id, 0, ['predictions'])).toBeDefined();
     expect(await store.readSpan(TASK.id, 1)).toEqual({ state: 'cancelled', firstRow: 3, rows: 3 });
   });
@@ -82,6 +84,16 @@ describe('cancelling', () => {
     expect(await store.end(TASK.id, 'cancelled')).toBe('ended');
     expect(await read()).toEqual(before);
     expect(await connection.exists(keys.output(TASK.id, 1))).toBe(0);
+  });
+
+  it('keeps the first rows as examples, however many chunks there are', async () => {
+    await store.create(TASK);
+    // Beyond so many entries Redis gives a hash out in no order.
+    for (let index = 0; index < 600; index++) await store.append(TASK.id, chunk(index));
+    await store.end(TASK.id, 'cancelled');
+    const examples = (await store.readExamples(TASK.id, ['cancelled'])).get('cancelled');
+    expect(examples?.map(({ row }) => row)).toEqual([0, 1, 2]);
+    expect(await read()).toMatchObject({ errorCounts: { cancelled: 1800 } });
   });
 
   it('of a finished task changes nothing', async () => {
@@ -188,6 +200,15 @@ describe('erasing', () => {
     await store.erase(TASK.id);
     expect(await store.commit(TASK.id, 1, RESULT)).toBe('gone');
     expect(await store.append(TASK.id, chunk(3))).toBe('stopped');
+    await store.erase(TASK.id);
+    expect(await redis.keysUnder(keys.prefix)).toEqual([keys.task(TASK.id)]);
+  });
+
+  it('finds what was stored out of order when the task was ended in mid-upload', async () => {
+    await store.create(TASK);
+    await store.append(TASK.id, chunk(1));
+    await store.end(TASK.id, 'cancelled');
+    expect(await connection.pttl(keys.input(TASK.id, 1))).toBeLessThanOrEqual(LIFETIMES.resultsMs);
     await store.erase(TASK.id);
     expect(await redis.keysUnder(keys.prefix)).toEqual([keys.task(TASK.id)]);
   });

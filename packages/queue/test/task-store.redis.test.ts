@@ -1,6 +1,8 @@
 import { once } from 'node:events';
+import { HALTED_MESSAGES, type RowError } from '@millrace/batch/errors';
 import { finalStatus, OUTCOMES } from '@millrace/batch/ledger';
 import { encodeFailedChunk } from '@millrace/batch/results/encode-chunk';
+import { groupErrors } from '@millrace/batch/results/error-groups';
 import { isTerminal } from '@millrace/batch/status';
 import { connectForRequests } from '@millrace/queue/connection';
 import { DEFAULT_LIFETIMES, type Keys, type Lifetimes } from '@millrace/queue/keys';
@@ -45,8 +47,19 @@ const chunk = (index: number, text = `chunk ${index}`) => ({
   rows: ROWS,
   bytes: Buffer.from(text),
 });
+/** An error with every kind of member, whose texts a script could take for something else. */
+const errorOf = (row: number): RowError => ({
+  row,
+  id: row % 3 === 0 ? `a "\n${row}` : 9_007_199_254_740_991 - row,
+  code: CODES[row % 2] as RowError['code'],
+  message: `%d 12 \u0000 of row ${row}`,
+});
+const CODES: RowError['code'][] = ['wrong_type', 'out_of_range'];
 const result = (index: number, succeeded = ROWS) => ({
   counts: { succeeded, invalid: ROWS - succeeded, failed: 0 },
+  errorGroups: groupErrors(
+    Array.from({ length: ROWS - succeeded }, (_, place) => errorOf(index * ROWS + place)),
+  ),
   segments: { predictions: Buffer.from(`${index},${index},${index}`), lines: Buffer.from(`lines ${index}`) },
 });
 
@@ -200,6 +213,64 @@ describe('a chunk', () => {
   });
 });
 
+describe('errors by code', () => {
+  const CHUNKS = [0, 1, 2, 3, 4];
+  const HALTED: RowError['code'] = 'cancelled';
+
+  it('are counted exactly, with the first rows of each as examples, in any order and repetition of commits', async () => {
+    const commits = fc.array(fc.record({ index: fc.constantFrom(...CHUNKS), succeeded: fc.nat(ROWS) }), {
+      minLength: 1,
+      maxLength: 12,
+    });
+    await fc.assert(
+      fc.asyncProperty(commits, fc.boolean(), async (steps, isCancelled) => {
+        keys = redis.freshKeys();
+        store = new TaskStore(connection, keys, LIFETIMES, () => NOW);
+        await submitted(CHUNKS.length);
+        const expected: RowError[] = [];
+        const done = new Set<number>();
+        for (const { index, succeeded } of steps) {
+          await store.commit(TASK.id, index, result(index, succeeded));
+          if (done.has(index)) continue;
+          done.add(index);
+          for (let place = 0; place < ROWS - succeeded; place++) expected.push(errorOf(index * ROWS + place));
+        }
+        if (isCancelled && (await store.end(TASK.id, 'cancelled')) === 'halted') {
+          const rows = CHUNKS.filter((index) => !done.has(index)).flatMap((index) =>
+            Array.from({ length: ROWS }, (_, place) => index * ROWS + place),
+          );
+          expected.push(...rows.map((row) => ({ row, code: HALTED, message: HALTED_MESSAGES.cancelled })));
+        }
+        const groups = groupErrors(expected.sort((a, b) => a.row - b.row));
+        const codes = Object.keys(groups).sort() as RowError['code'][];
+        const { errorCounts } = await read();
+        expect(Object.entries(errorCounts)).toEqual(codes.map((code) => [code, groups[code]?.count]));
+        if (codes.length === 0) return;
+        const examples = await store.readExamples(TASK.id, codes);
+        expect(Object.fromEntries(examples)).toEqual(
+          Object.fromEntries(codes.map((code) => [code, groups[code]?.examples])),
+        );
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('that do not sum to the rows without a prediction are refused with the chunk', async () => {
+    await submitted(1);
+    const { errorGroups: _, ...wrong } = result(0, 1);
+    await expect(store.commit(TASK.id, 0, wrong)).rejects.toThrow('do not sum');
+    expect(await read()).toMatchObject({ status: 'pending', errorCounts: {} });
+  });
+
+  it('go with the results, but for the counts', async () => {
+    await submitted(1);
+    await store.commit(TASK.id, 0, result(0, 1));
+    await store.erase(TASK.id);
+    expect(await redis.keysUnder(keys.prefix)).toEqual([keys.task(TASK.id)]);
+    expect(JSON.stringify(await redis.redis.hgetall(keys.task(TASK.id)))).not.toContain('of row');
+  });
+});
+
 describe('a step that is sent again, because its answer was lost', () => {
   it('does not reset the record', async () => {
     await store.create(TASK);
@@ -344,7 +415,9 @@ describe('the ledger', () => {
           if (!isTerminal(before)) ended = ENDS[each.kind];
           if (each.kind === 'commit' && (taken === 'committed' || taken === 'finished'))
             done.set(each.chunk, each.succeeded);
-          const { ledger, status } = await read();
+          const { ledger, status, errorCounts } = await read();
+          const errors = Object.values(errorCounts).reduce((a, b) => a + b, 0);
+          expect(errors).toBe(ledger.invalid + ledger.failed + ledger.cancelled + ledger.expired);
           expect(OUTCOMES.reduce((sum, outcome) => sum + ledger[outcome], 0)).toBe(ledger.total);
           expect(Math.min(...OUTCOMES.map((outcome) => ledger[outcome]))).toBeGreaterThanOrEqual(0);
           expect(ledger.succeeded).toBe([...done.values()].reduce((a, b) => a + b, 0));

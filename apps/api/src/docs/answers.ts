@@ -3,6 +3,7 @@ import { FAILED_ROW_CODES, HALTED_ROW_CODES, INVALID_ROW_CODES, REQUEST_CODES } 
 import { OUTCOMES } from '@millrace/batch/ledger';
 import { Manifest } from '@millrace/batch/manifest/manifest';
 import { Refusal } from '@millrace/batch/model';
+import { EXAMPLES_MAX } from '@millrace/batch/results/error-groups';
 import { isTerminal, STATUSES } from '@millrace/batch/status';
 import { z } from 'zod';
 
@@ -18,6 +19,25 @@ const Rows = z.object(Object.fromEntries([...OUTCOMES, 'total'].map((name) => [n
   ],
 });
 
+const RowCodes = z.enum([...INVALID_ROW_CODES, ...FAILED_ROW_CODES, ...HALTED_ROW_CODES]);
+
+const ErrorsByCode = z
+  .partialRecord(
+    RowCodes,
+    z.object({
+      count: COUNT.describe('Rows with this error.'),
+      examples: z
+        .array(
+          z.object({ row: COUNT, id: z.union([z.string(), z.number()]).optional(), message: z.string() }),
+        )
+        .max(EXAMPLES_MAX)
+        .describe('Those with the lowest row numbers. Of a long message, the beginning.'),
+    }),
+  )
+  .describe(
+    'The rows without a prediction so far; the counts sum to `invalid`, `failed`, `cancelled` and `expired`. Absent when the task failed as a whole.',
+  );
+
 export const Task = z.object({
   task_id: TaskId,
   status: z.enum(STATUSES),
@@ -26,6 +46,14 @@ export const Task = z.object({
     examples: ['iris@1'],
   }),
   rows: Rows,
+  errors_by_code: ErrorsByCode.optional(),
+  retry_of: TaskId.optional().describe('The task whose failed, expired and cancelled rows these are.'),
+  retries: z
+    .array(z.object({ task_id: TaskId, status: z.enum(STATUSES), rows: Rows }))
+    .optional()
+    .describe(
+      'The tasks that were made of rows that had failed, expired or been cancelled, each of those of the one before. The rows of those that have finished have their outcomes here.',
+    ),
   created_at: TIME,
   started_at: TIME,
   finished_at: TIME,
@@ -41,11 +69,9 @@ export const Task = z.object({
 export const RowError = z.object({
   row: z.int().min(0).describe('Counts from 0 over the whole task.'),
   id: z.union([z.string(), z.number()]).optional().describe('The name that you gave the row.'),
-  code: z
-    .enum([...INVALID_ROW_CODES, ...FAILED_ROW_CODES, ...HALTED_ROW_CODES])
-    .describe(
-      `The row is wrong: ${INVALID_ROW_CODES.join(', ')}. We or the model failed: ${FAILED_ROW_CODES.join(', ')}. The task ended first: ${HALTED_ROW_CODES.join(', ')}.`,
-    ),
+  code: RowCodes.describe(
+    `The row is wrong: ${INVALID_ROW_CODES.join(', ')}. We or the model failed: ${FAILED_ROW_CODES.join(', ')}. The task ended first: ${HALTED_ROW_CODES.join(', ')}.`,
+  ),
   message: z.string(),
 });
 

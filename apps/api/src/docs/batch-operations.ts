@@ -156,6 +156,12 @@ export function poll(result: z.ZodType, page: z.ZodType): ZodOpenApiOperationObj
           'Reads the result in pages, while the task runs or after: `0` for the first, then the `next` of the last one. Each row is seen once, in input order. JSON only.',
         ),
         limit: ResultQuery.shape.limit.describe('Rows of a page, at most 10,000; 1,000 when left out.'),
+        from_row: ResultQuery.shape.from_row.describe(
+          'The first row of the answer, to go on with a download that broke off. NDJSON and CSV only.',
+        ),
+        follow: ResultQuery.shape.follow.describe(
+          '`true`: answers at once, gives the rows in input order as they are finished, and ends with the task. NDJSON and CSV only.',
+        ),
       }),
       header: WAIT,
     },
@@ -214,12 +220,62 @@ export function cancel(): ZodOpenApiOperationObject {
   };
 }
 
+/** @param result of a finished task */
+export function retry(result: z.ZodType): ZodOpenApiOperationObject {
+  return {
+    operationId: 'retry',
+    tags: ['Batches'],
+    summary: 'Retry the rows that failed, expired or were cancelled',
+    description:
+      'Makes a task of those rows of a finished task. Once it has finished, the result of the first task shows their new outcomes. Asking again while it is unfinished gives the same task; asking when it has finished retries what is left.',
+    requestParams: {
+      path: z.object({ id: Task.shape.task_id.describe('The `task_id` of the first task, or of a retry.') }),
+      query: z.object({
+        expires_in: SubmitOptions.shape.expires_in.describe(
+          'Seconds. Rows that have no prediction by then are `expired` and are not computed.',
+        ),
+      }),
+      header: WAIT,
+    },
+    responses: {
+      202: {
+        description: 'The retry, as it stands.',
+        headers: z.object({
+          Location: z.string().describe('Where its own result will be.'),
+          'Retry-After': RETRY_AFTER,
+          'Preference-Applied': PREFERENCE_APPLIED,
+        }),
+        content: { [JSON_TYPE]: { schema: Task } },
+      },
+      200: {
+        description: 'With `Prefer: wait`: the retry has finished by now, and this is its result.',
+        headers: z.object({ Location: z.string(), 'Preference-Applied': PREFERENCE_APPLIED }),
+        content: { [JSON_TYPE]: { schema: z.union([result, Task]) } },
+      },
+      ...problemResponses(
+        'invalid_parameter',
+        'not_found',
+        'nothing_to_retry',
+        'result_expired',
+        'task_ended',
+        'task_erased',
+        'task_unfinished',
+        'too_many_retries',
+        'unknown_model',
+        'unknown_parameter',
+        'unknown_task',
+      ),
+    },
+  };
+}
+
 export function erase(): ZodOpenApiOperationObject {
   return {
     operationId: 'erase',
     tags: ['Batches'],
     summary: 'Erase a task',
-    description: 'Cancels it, and removes its rows and results at once; the id then answers 410.',
+    description:
+      'Cancels it, and removes its rows and results at once, with those of its retries; the ids then answer 410.',
     requestParams: { path: z.object({ id: Task.shape.task_id.describe('The `task_id`.') }) },
     responses: {
       204: { description: 'Nothing of its rows and results is left.' },

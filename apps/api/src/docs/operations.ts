@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-openapi';
 import { Alive, Model, ModelList, Ready } from './answers.js';
-import { cancel, erase, poll, submit } from './batch-operations.js';
+import { cancel, erase, poll, retry, submit } from './batch-operations.js';
 import { type ModelSchemas, withExamples } from './model-schemas.js';
 import { problemResponses } from './problems.js';
 
@@ -14,6 +14,7 @@ export function operations(models: ModelSchemas, result: z.ZodType, page: z.ZodT
     ...twins('/batch-predict', { post: submit(models, result) }),
     ...twins('/batch-result/{id}', { get: poll(result, page), delete: erase() }),
     ...twins('/batch-result/{id}/cancel', { post: cancel() }),
+    ...twins('/batch-result/{id}/retry', { post: retry(result) }),
     '/v1/models': { get: get('listModels', 'Models', 'The versions that are served', ModelList) },
     '/v1/models/{model}': {
       get: {

@@ -7,7 +7,7 @@ import { STATUS } from '../problem.js';
 
 const MEANING: Record<RequestCode, string> = {
   body_too_large: 'the body is beyond the limit for its format',
-  conflicting_parameter: 'query and body say different things',
+  conflicting_parameter: 'query and body say different things, or two parameters do not go together',
   duplicate_column: 'the CSV header has a column twice',
   empty_batch: 'there is no row',
   idempotency_key_in_use:
@@ -27,6 +27,7 @@ const MEANING: Record<RequestCode, string> = {
   model_required: 'no model was named; `models` lists them',
   not_acceptable: 'no format that `Accept` names',
   not_found: 'no such path',
+  nothing_to_retry: 'no row of the task failed, expired or was cancelled',
   overloaded:
     'there is too much in flight, or the store is nearly full; nothing was accepted; `Retry-After` says when to try again',
   result_expired: 'the task was there, its results are no longer',
@@ -34,6 +35,8 @@ const MEANING: Record<RequestCode, string> = {
   task_ended: 'the task was cancelled or erased while its rows were being received',
   task_erased: 'the task was there; it was erased',
   task_lost: 'the task was accepted, and the service has lost it since: submit its rows again',
+  task_unfinished: 'the task has not ended; its rows can be retried once it has',
+  too_many_retries: 'the rows of the task have been retried as often as they may be',
   store_unavailable: 'the service cannot take or give anything now; `Retry-After` says when to try again',
   too_many_rows: 'more rows than the model allows one task; `limit_rows` says how many',
   too_much_in_flight:

@@ -1,15 +1,17 @@
 /** Ending a task on request: `POST /batch-result/:id/cancel`, and `DELETE /batch-result/:id`, which removes its rows and results, too. */
 import { isTerminal } from '@millrace/batch/status';
-import { type Task, taskView } from '@millrace/batch/task';
+import type { Task } from '@millrace/batch/task';
 import type { Logger } from '@millrace/process/logger';
 import type { Producer } from '@millrace/queue/producer';
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
 import { parseParameters } from '../query.js';
 import { sendJson } from '../send-json.js';
+import type { RowDeps } from './merged-rows.js';
 import { findOwn, type OwnTaskDeps, readOwn, unknownTask } from './own-task.js';
+import { describeTask } from './task-answer.js';
 
-export interface EndTaskDeps extends OwnTaskDeps {
+export interface EndTaskDeps extends RowDeps, OwnTaskDeps {
   producer: Producer;
   log: Logger;
 }
@@ -32,11 +34,11 @@ export function cancelRoute(deps: EndTaskDeps): RequestHandler<{ id: string }> {
     }
     const task = await store.read(id);
     if (task === undefined) throw unknownTask();
-    sendJson(response, taskView(task));
+    sendJson(response, await describeTask(deps, task));
   };
 }
 
-/** Erasing what was erased changes nothing. */
+/** Erases a task with its retries. Erasing what was erased changes nothing, but for what a broken request has left. */
 export function eraseRoute(deps: EndTaskDeps): RequestHandler<{ id: string }> {
   return async (request, response) => {
     parseParameters(NoQuery, request.query, 'query parameter');
@@ -45,11 +47,19 @@ export function eraseRoute(deps: EndTaskDeps): RequestHandler<{ id: string }> {
     const { id } = request.params;
     response.locals.taskId = id;
     const found = await findOwn(deps, id, client);
-    await store.erase(id);
-    log.info('a task was erased', { task_id: id, request_id: requestId, client });
-    if (!isTerminal(found.status)) await removeJobs(deps, found);
+    for (let task: Task | undefined = found; task !== undefined; task = await retryOf(deps, task)) {
+      await store.erase(task.id);
+      log.info('a task was erased', { task_id: task.id, request_id: requestId, client });
+      if (!isTerminal(task.status)) await removeJobs(deps, task);
+    }
     response.status(204).end();
   };
+}
+
+/** The retry of a task that was erased: it has the same rows. From the erasing on there is no other one. */
+async function retryOf({ store }: EndTaskDeps, { id }: Task): Promise<Task | undefined> {
+  const erased = await store.read(id);
+  return erased?.retriedBy === undefined ? undefined : store.read(erased.retriedBy);
 }
 
 /** For tidiness: without its task a job is harmless, and a worker that takes it finds nothing to do. */

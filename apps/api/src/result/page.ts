@@ -1,9 +1,11 @@
 /** Pages of a result that can be read while the task runs: the rows that are finished, in input order, from a cursor on. */
-import { type Outputs, readRows, toLine } from '@millrace/batch/results/read-chunk';
+import { type Outputs, type ResultRow, toLine } from '@millrace/batch/results/read-chunk';
 import { isTerminal } from '@millrace/batch/status';
-import { type Task, taskView } from '@millrace/batch/task';
-import type { TaskStore } from '@millrace/queue/task-store';
-import { readChunk } from './stored-chunks.js';
+import type { Task } from '@millrace/batch/task';
+import { mergedRows, type RowDeps } from './merged-rows.js';
+import { readRetries } from './retries.js';
+import { availableWalk } from './stored-chunks.js';
+import { taskAnswer } from './task-answer.js';
 
 /** Where the next row is: in which chunk, and the how manieth of it. Printed as `3.120`; the beginning is `0`. */
 export interface Cursor {
@@ -27,36 +29,31 @@ export function parseCursor(text: string): Cursor | undefined {
  * up to the first one that is not finished, so that whoever follows the cursor sees each row once, in order.
  */
 export async function resultPage(
-  store: TaskStore,
-  task: Task,
+  deps: RowDeps,
+  recorded: Task,
   after: Cursor,
   limit: number,
   outputs: Outputs,
 ): Promise<string> {
+  const shown = await readRetries(deps.store, recorded);
   const texts: string[] = [];
   let bytes = 0;
   const isFull = () => texts.length === limit || bytes > PAGE_BYTES;
   let { chunk, place } = after;
-  while (!isFull() && chunk < task.chunks) {
-    const found = await readChunk(store, task.id, chunk);
-    if (found === undefined) break;
-    const rows = readRows(found.segments, found.firstRow, found.rows, outputs);
-    let at = 0;
-    for (const row of rows) {
-      if (at++ < place) continue;
-      if (isFull()) break;
-      const text = toLine(row).trimEnd();
+  for await (const rows of mergedRows(deps, availableWalk(recorded, chunk), shown.merged, outputs)) {
+    for (; place < rows.length && !isFull(); place++) {
+      const text = toLine(rows[place] as ResultRow).trimEnd();
       texts.push(text);
       bytes += text.length;
-      place = at;
     }
-    if (place >= found.rows) {
-      chunk++;
-      place = 0;
-    }
+    if (place < rows.length) break;
+    chunk++;
+    place = 0;
+    if (isFull()) break;
   }
-  const isComplete = isTerminal(task.status) && chunk >= task.chunks;
-  const head = JSON.stringify({ ...taskView(task), next: printed({ chunk, place }), complete: isComplete });
+  const isComplete = isTerminal(recorded.status) && chunk >= recorded.chunks;
+  const answer = await taskAnswer(deps, shown);
+  const head = JSON.stringify({ ...answer, next: printed({ chunk, place }), complete: isComplete });
   return `${head.slice(0, -1)},"results":[${texts.join(',')}]}\n`;
 }
 

@@ -1,7 +1,6 @@
 /** `GET /batch-result/:id`: where a task stands, and its result once it is finished. */
 import { BatchError } from '@millrace/batch/errors';
 import { isTerminal } from '@millrace/batch/status';
-import { taskView } from '@millrace/batch/task';
 import type { Catalog } from '@millrace/queue/catalog';
 import type { FinishedEvents } from '@millrace/queue/finished-events';
 import type { Request, RequestHandler } from 'express';
@@ -11,10 +10,12 @@ import { parseParameters } from '../query.js';
 import { sendJson } from '../send-json.js';
 import { type OwnTaskDeps, readOwn, unknownTask } from './own-task.js';
 import { type Cursor, parseCursor, resultPage } from './page.js';
-import { type ResultDeps, type ResultFormat, sendResult } from './send-result.js';
+import type { ResultFormat } from './result-parts.js';
+import { type FollowedDeps, sendFollowed, sendResult } from './send-result.js';
+import { describeTask } from './task-answer.js';
 import { preferredWait, waitForEnd } from './wait.js';
 
-export interface ResultRouteDeps extends ResultDeps, OwnTaskDeps {
+export interface ResultRouteDeps extends FollowedDeps, OwnTaskDeps {
   catalog: Catalog;
   events: FinishedEvents;
 }
@@ -36,7 +37,16 @@ export const ResultQuery = z.object({
     .transform(Number)
     .pipe(z.number().max(PAGE_MAX, `must be from 1 to ${PAGE_MAX}`))
     .optional(),
+  /** The first row of a download that goes on where another broke off. NDJSON and CSV only. */
+  from_row: z
+    .string()
+    .regex(/^\d{1,15}$/, 'must be the number of a row, from 0')
+    .transform(Number)
+    .optional(),
+  /** `true` answers at once and gives each row when it is finished, until the task ends. NDJSON and CSV only. */
+  follow: z.enum(['true', 'false'], 'must be true or false').optional(),
 });
+export type ResultQuery = z.infer<typeof ResultQuery>;
 
 const PAGE_ROWS = 1_000;
 
@@ -50,34 +60,44 @@ const FORMATS: Record<string, ResultFormat> = {
 
 export function resultRoute(deps: ResultRouteDeps): RequestHandler<{ id: string }> {
   return async (request, response) => {
-    const { outputs, after, limit } = parseParameters(ResultQuery, request.query, 'query parameter');
-    if (limit !== undefined && after === undefined) {
-      throw new BatchError('conflicting_parameter', 'limit is for pages, which begin with after=0');
-    }
+    const query = parseParameters(ResultQuery, request.query, 'query parameter');
+    const { outputs, after, limit } = query;
     const format = after === undefined ? resultFormat(request) : 'json';
+    refuseConflicts(query, format);
     response.vary('Accept');
     const { client } = response.locals;
     const { id } = request.params;
     response.locals.taskId = id;
     const found = await readOwn(deps, id, client);
+    const options = { format, outputs, fromRow: query.from_row ?? 0 };
+    if (query.follow === 'true') return sendFollowed(deps, response, found, options);
     const waitMs = preferredWait(request);
     const task = waitMs === undefined ? found : await waitForEnd(deps, response, found, waitMs);
     if (task === undefined) throw unknownTask();
     if (after !== undefined) {
-      const page = await resultPage(
-        deps.store,
-        task,
-        parseCursor(after) as Cursor,
-        limit ?? PAGE_ROWS,
-        outputs,
-      );
+      const page = await resultPage(deps, task, parseCursor(after) as Cursor, limit ?? PAGE_ROWS, outputs);
       response.type('application/json').send(page);
       return;
     }
-    if (isTerminal(task.status)) return sendResult(deps, response, task, format, outputs);
+    if (isTerminal(task.status)) return sendResult(deps, response, task, options);
     response.status(format === 'json' ? 200 : 202).set('Retry-After', '1');
-    sendJson(response, taskView(task, waitingFor(task, await deps.catalog.get(task.model))));
+    const waiting = waitingFor(task, await deps.catalog.get(task.model));
+    sendJson(response, await describeTask(deps, task, waiting));
   };
+}
+
+/** @throws BatchError `conflicting_parameter` */
+function refuseConflicts(
+  { after, limit, from_row: fromRow, follow }: ResultQuery,
+  format: ResultFormat,
+): void {
+  if (limit !== undefined && after === undefined) {
+    throw new BatchError('conflicting_parameter', 'limit is for pages, which begin with after=0');
+  }
+  if (format === 'json' && (fromRow !== undefined || follow === 'true')) {
+    const name = fromRow === undefined ? 'follow' : 'from_row';
+    throw new BatchError('conflicting_parameter', `${name} is for NDJSON and CSV, which Accept asks for`);
+  }
 }
 
 /** @throws BatchError `not_acceptable` */

@@ -1,19 +1,34 @@
-/** Streams a finished task to the client, chunk by chunk, as fast as the client reads. */
+/** Streams a task to the client, chunk by chunk, as fast as the client reads. */
 import { once } from 'node:events';
-import { CSV_HEADER, taskErrorLine, toCsvLine } from '@millrace/batch/results/csv-line';
-import { type Outputs, type ResultRow, readRows, toLine } from '@millrace/batch/results/read-chunk';
-import { type Task, taskView } from '@millrace/batch/task';
+import type { Outputs } from '@millrace/batch/results/read-chunk';
+import { isTerminal } from '@millrace/batch/status';
+import type { Task } from '@millrace/batch/task';
 import { errorFields, type Logger } from '@millrace/process/logger';
-import type { TaskStore } from '@millrace/queue/task-store';
 import type { Response } from 'express';
-import { eachChunk, readChunk, readSegment } from './stored-chunks.js';
+import { type FollowDeps, FollowWalk } from './follow-walk.js';
+import type { RowDeps } from './merged-rows.js';
+import { PARTS, type Parts, type ResultFormat } from './result-parts.js';
+import { readRetries } from './retries.js';
+import { chunkOfRow, finishedWalk } from './stored-chunks.js';
 
-export type ResultFormat = 'json' | 'ndjson' | 'csv';
-
-export interface ResultDeps {
-  store: TaskStore;
+export interface ResultDeps extends RowDeps {
   log: Logger;
 }
+
+export interface FollowedDeps extends ResultDeps, FollowDeps {
+  /** @property followMaxMs how long an answer may wait for its task */
+  limits: { followMaxMs: number };
+}
+
+/** How a result is to be read. */
+export interface ResultOptions {
+  format: ResultFormat;
+  outputs: Outputs;
+  /** The first row of lines; 0 for JSON. */
+  fromRow: number;
+}
+
+export const WHOLE_AS_JSON: ResultOptions = { format: 'json', outputs: 'default', fromRow: 0 };
 
 const CONTENT_TYPES: Record<ResultFormat, string> = {
   json: 'application/json; charset=utf-8',
@@ -21,110 +36,81 @@ const CONTENT_TYPES: Record<ResultFormat, string> = {
   csv: 'text/csv; charset=utf-8; header=present',
 };
 
-/** The task must be finished. When its results expire or Redis leaves on the way, the connection is cut, not ended. */
+/** The task must be finished. */
 export async function sendResult(
   deps: ResultDeps,
   response: Response,
   task: Task,
-  format: ResultFormat,
-  outputs: Outputs,
+  { format, outputs, fromRow }: ResultOptions,
 ): Promise<void> {
-  const parts = PARTS[format](deps.store, task, outputs);
+  const walk = finishedWalk(task, await chunkOfRow(deps.store, task, fromRow));
+  const shown = await readRetries(deps.store, task);
+  const parts = PARTS[format](deps, { shown, outputs, fromRow, walk });
   // What comes first is read before the head is sent, so that an outage is still an error and not a broken answer.
   const first: (Uint8Array | string)[] = [];
-  let part = await parts.next();
-  while (!part.done && first.length < PARTS_BEFORE_HEAD) {
+  while (first.length < PARTS_BEFORE_HEAD) {
+    const part = await parts.next();
+    if (part.done) break;
     first.push(part.value);
-    part = await parts.next();
   }
   response.status(200).set('Content-Type', CONTENT_TYPES[format]);
+  for (const value of first) response.write(value);
+  await writeParts(deps, response, task.id, parts);
+}
+
+/**
+ * Sends lines of a task that may still run: at once those that are finished, each of the others when it is, and ends with
+ * the task. The head is sent before anything is there.
+ */
+export async function sendFollowed(
+  deps: FollowedDeps,
+  response: Response,
+  task: Task,
+  { format, outputs, fromRow }: ResultOptions,
+): Promise<void> {
+  if (isTerminal(task.status)) return sendResult(deps, response, task, { format, outputs, fromRow });
+  const first = await chunkOfRow(deps.store, task, fromRow);
+  if (response.destroyed) return;
+  const over = new AbortController();
+  const timer = setTimeout(
+    () => over.abort(new Error('it was followed for too long')),
+    deps.limits.followMaxMs,
+  );
+  response.once('close', () => {
+    clearTimeout(timer);
+    over.abort();
+  });
+  const walk = new FollowWalk(deps, task, first, over.signal);
+  response.status(200).set('Content-Type', CONTENT_TYPES[format]).flushHeaders();
+  const shown = { task, recorded: task, merged: [], retries: [] };
+  await writeParts(deps, response, task.id, PARTS[format](deps, { shown, outputs, fromRow, walk }));
+}
+
+/** When the results expire or Redis leaves on the way, the connection is cut, not ended: the client can tell, and go on from its row. */
+async function writeParts(
+  { log }: ResultDeps,
+  response: Response,
+  taskId: string,
+  parts: Parts,
+): Promise<void> {
   try {
-    for (const value of first) response.write(value);
-    while (!part.done && !response.destroyed) {
-      const isDrained = response.write(part.value);
-      if (!isDrained) await drained(response);
-      part = await parts.next();
+    for await (const part of parts) {
+      if (response.destroyed) return;
+      if (!response.write(part)) await drained(response);
     }
     response.end();
   } catch (error) {
-    deps.log.error('a result broke off', { task_id: task.id, ...errorFields(error) });
+    // A client that has left is no fault.
+    if (response.destroyed) return;
+    log.error('a result broke off', { task_id: taskId, ...errorFields(error) });
     response.destroy();
   }
 }
 
-/** A JSON result begins with two parts that are not stored. */
-const PARTS_BEFORE_HEAD = 2;
+/** Two that are not stored, with which a JSON result begins, and one that is. */
+const PARTS_BEFORE_HEAD = 3;
 /** A client that reads nothing for this long has gone. */
 const READ_IDLE_MS = 60_000;
-
-type Parts = AsyncGenerator<Uint8Array | string>;
-
-const PARTS: Record<ResultFormat, (store: TaskStore, task: Task, outputs: Outputs) => Parts> = {
-  json: jsonParts,
-  ndjson: ndjsonParts,
-  csv: csvParts,
-};
-
-async function* jsonParts(store: TaskStore, task: Task, outputs: Outputs): Parts {
-  const { ledger, error } = task;
-  yield JSON.stringify(taskView(task)).slice(0, -1);
-  if (error === undefined) {
-    yield ',"predictions":[';
-    if (outputs === 'default') yield* joined(storedSegment(store, task, 'predictions'));
-    else yield* joined(mapRows(store, task, outputs, predictionText));
-    yield '],"errors":[';
-    if (ledger.succeeded < ledger.total) yield* joined(storedSegment(store, task, 'errors'));
-    yield ']';
-  }
-  yield '}\n';
-}
-
-async function* ndjsonParts(store: TaskStore, task: Task, outputs: Outputs): Parts {
-  if (task.error !== undefined) yield `${JSON.stringify({ error: task.error })}\n`;
-  if (outputs === 'default') yield* storedSegment(store, task, 'lines');
-  else for await (const lines of mapRows(store, task, outputs, toLine)) yield lines.join('');
-}
-
-async function* csvParts(store: TaskStore, task: Task, outputs: Outputs): Parts {
-  yield CSV_HEADER;
-  if (task.error !== undefined) yield taskErrorLine(task.error);
-  for await (const lines of mapRows(store, task, outputs, toCsvLine)) yield lines.join('');
-}
-
-function predictionText({ prediction }: ResultRow): string {
-  return prediction ?? 'null';
-}
-
-/** Puts commas between the parts of a JSON list. */
-async function* joined(parts: AsyncIterable<Uint8Array | string[]>): Parts {
-  let isFirst = true;
-  for await (const part of parts) {
-    if (!isFirst) yield ',';
-    isFirst = false;
-    yield Array.isArray(part) ? part.join(',') : part;
-  }
-}
-
-/** One segment of every chunk that has it, in order. */
-async function* storedSegment(store: TaskStore, task: Task, name: string): AsyncGenerator<Uint8Array> {
-  for await (const segments of eachChunk(task, (chunk) => readSegment(store, task.id, chunk, name))) {
-    const bytes = segments[name];
-    if (bytes !== undefined) yield bytes;
-  }
-}
-
-/** The rows of every chunk, each as text. */
-async function* mapRows(
-  store: TaskStore,
-  task: Task,
-  outputs: Outputs,
-  toText: (row: ResultRow) => string,
-): AsyncGenerator<string[]> {
-  const read = (chunk: number) => readChunk(store, task.id, chunk);
-  for await (const { segments, firstRow, rows } of eachChunk(task, read)) {
-    yield Array.from(readRows(segments, firstRow, rows, outputs), toText);
-  }
-}
 
 async function drained(response: Response): Promise<void> {
   const closed = new AbortController();

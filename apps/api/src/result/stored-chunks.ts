@@ -1,5 +1,5 @@
 /** The chunks of a task as results are made of them: what workers have stored, and what stands in for chunks that were never computed. */
-import { BatchError } from '@millrace/batch/errors';
+import { BatchError, HALTED_MESSAGES } from '@millrace/batch/errors';
 import { encodeFailedChunk, type Segments } from '@millrace/batch/results/encode-chunk';
 import type { Task } from '@millrace/batch/task';
 import type { ChunkSpan, TaskStore } from '@millrace/queue/task-store';
@@ -10,39 +10,74 @@ export interface StoredChunk {
   rows: number;
 }
 
-const HALTED = {
-  cancelled: 'the task was cancelled before this row was predicted',
-  expired: 'the task expired before this row was predicted',
-};
-
-/** Undefined while its rows are to come, and when its result has expired. */
+/**
+ * Undefined while its rows are to come, and when its result has expired.
+ * @param names the segments that are wanted; all of them when left out
+ */
 export async function readChunk(
   store: TaskStore,
   id: string,
   chunk: number,
+  names?: readonly string[],
 ): Promise<StoredChunk | undefined> {
-  const [segments, span] = await Promise.all([store.readSegments(id, chunk), store.readSpan(id, chunk)]);
+  // In this order on one connection: where the span says that the chunk is done, its segments are there.
+  const [span, segments] = await Promise.all([
+    store.readSpan(id, chunk),
+    store.readSegments(id, chunk, names),
+  ]);
   if (span === undefined) return undefined;
-  return segments === undefined ? haltedChunk(span) : { segments, firstRow: span.firstRow, rows: span.rows };
-}
-
-/** One segment of a chunk alone. */
-export async function readSegment(
-  store: TaskStore,
-  id: string,
-  chunk: number,
-  name: string,
-): Promise<Segments | undefined> {
-  const segments = await store.readSegments(id, chunk, [name]);
-  if (segments !== undefined) return segments;
-  const span = await store.readSpan(id, chunk);
-  return span && haltedChunk(span)?.segments;
+  if (span.state !== 'done') return haltedChunk(span);
+  return segments && { segments, firstRow: span.firstRow, rows: span.rows };
 }
 
 /** The same error for each of its rows. */
 function haltedChunk({ state, firstRow, rows }: ChunkSpan): StoredChunk | undefined {
   if (state !== 'cancelled' && state !== 'expired') return undefined;
-  return { segments: encodeFailedChunk(firstRow, rows, state, HALTED[state]).segments, firstRow, rows };
+  return {
+    segments: encodeFailedChunk(firstRow, rows, state, HALTED_MESSAGES[state]).segments,
+    firstRow,
+    rows,
+  };
+}
+
+/** The index of the chunk that holds a row, or of the first one behind those that are stored. Looks at a few spans, at no result. */
+export async function chunkOfRow(store: TaskStore, task: Task, row: number): Promise<number> {
+  let low = 0;
+  let high = row === 0 ? 0 : task.chunks;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const span = await store.readSpan(task.id, middle);
+    if (span !== undefined && span.firstRow + span.rows <= row) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** A way through the chunks of a task, in order. */
+export interface ChunkWalk {
+  /** As it was last read; at the end of the way, as it has ended. */
+  readonly task: Task;
+  /** What `read` makes of each chunk. It answers undefined for one that is not there. */
+  each<T>(read: (chunk: number) => Promise<T | undefined>): AsyncGenerator<T>;
+}
+
+/** Through a finished task. @throws BatchError `result_expired` on the way */
+export function finishedWalk(task: Task, first: number): ChunkWalk {
+  return { task, each: (read) => eachChunk(task, read, first) };
+}
+
+/** Up to the first chunk that is not there yet. */
+export function availableWalk(task: Task, first: number): ChunkWalk {
+  return {
+    task,
+    async *each(read) {
+      for (let chunk = first; chunk < task.chunks; chunk++) {
+        const found = await read(chunk);
+        if (found === undefined) return;
+        yield found;
+      }
+    },
+  };
 }
 
 /** Every chunk of a finished task in order; the next one is fetched while this one is used. @throws BatchError `result_expired` */

@@ -33,7 +33,8 @@ export interface Submission {
   bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
-const CHUNK_BYTES = 1024 * 1024;
+/** A chunk is closed when it has reached this. */
+export const CHUNK_BYTES = 1024 * 1024;
 
 /** A request whose head is understood and whose body is still to be read. */
 export interface Intake {
@@ -94,7 +95,7 @@ async function readCheckedLines(
   return { entry, sentAs: format, format, bytes: [body] };
 }
 
-function milliseconds(seconds: number | undefined): number | undefined {
+export function milliseconds(seconds: number | undefined): number | undefined {
   return seconds === undefined ? undefined : seconds * 1000;
 }
 

@@ -9,11 +9,13 @@ import type { CatalogEntry } from '@millrace/queue/catalog';
 import type { ClaimStore } from '@millrace/queue/claim-store';
 import type { FinishedEvents } from '@millrace/queue/finished-events';
 import type { Producer } from '@millrace/queue/producer';
+import type { RetryStore } from '@millrace/queue/retry-store';
 import type { TaskIds } from '@millrace/queue/task-ids';
 import type { TaskStore } from '@millrace/queue/task-store';
-import type { RequestHandler, Response } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { waitingFor } from '../models.js';
-import { sendResult } from '../result/send-result.js';
+import { sendResult, WHOLE_AS_JSON } from '../result/send-result.js';
+import { describeTask } from '../result/task-answer.js';
 import { preferredWait, waitForEnd } from '../result/wait.js';
 import { sendJson } from '../send-json.js';
 import type { Admission } from './admission.js';
@@ -36,6 +38,7 @@ import { Upload } from './upload.js';
 export interface SubmitDeps extends SubmissionDeps {
   store: TaskStore;
   ids: TaskIds;
+  retryStore: RetryStore;
   claims: ClaimStore;
   admission: Admission;
   producer: Producer;
@@ -48,23 +51,34 @@ export function submitRoute(deps: SubmitDeps): RequestHandler {
     const intake = openIntake(deps, request);
     const key = idempotencyKey(request);
     if (intake.query.validate_only === 'true') return sendJson(response, await dryRun(deps, intake));
-    const { task: accepted, entry } = await (key === undefined
+    const accepted = await (key === undefined
       ? acceptNew(deps, response, intake)
       : acceptOnce(deps, response, intake, key));
-    response.location(`/batch-result/${accepted.id}`);
-    const waitMs = preferredWait(request);
-    // Accepted is accepted: an outage while waiting must not keep the id from the client.
-    const ended =
-      waitMs === undefined
-        ? undefined
-        : await waitForEnd(deps, response, accepted, waitMs).catch(() => undefined);
-    const task = ended ?? accepted;
-    if (waitMs !== undefined && isTerminal(task.status)) {
-      return sendResult(deps, response, task, 'json', 'default');
-    }
-    response.status(202).set('Retry-After', '1');
-    sendJson(response, taskView(task, waitingFor(task, entry)));
+    await answerAccepted(deps, request, response, accepted);
   };
+}
+
+/** Says which task was accepted, or, to a client that waits for it, what it has come to. */
+export async function answerAccepted(
+  deps: SubmitDeps,
+  request: Request,
+  response: Response,
+  { task: accepted, entry }: Accepted,
+): Promise<void> {
+  response.location(`/batch-result/${accepted.id}`);
+  const waitMs = preferredWait(request);
+  // Accepted is accepted: an outage from here on must not keep the id from the client.
+  const ended =
+    waitMs === undefined
+      ? undefined
+      : await waitForEnd(deps, response, accepted, waitMs).catch(() => undefined);
+  const task = ended ?? accepted;
+  if (waitMs !== undefined && isTerminal(task.status)) {
+    return sendResult(deps, response, task, WHOLE_AS_JSON);
+  }
+  const waiting = waitingFor(task, entry);
+  const answer = await describeTask(deps, task, waiting).catch(() => taskView(task, waiting));
+  sendJson(response.status(202).set('Retry-After', '1'), answer);
 }
 
 interface Accepted {

@@ -3,6 +3,7 @@ import { outcomeOf, type RowCode, type RowError, type RowId } from '../errors.js
 import type { Manifest } from '../manifest/manifest.js';
 import { cellPrinter, nonFiniteFinder } from './cell-text.js';
 import { type Column, columnBytes } from './column.js';
+import { type ErrorGroups, groupErrors } from './error-groups.js';
 import { errorLine, lineHead } from './line.js';
 
 /**
@@ -15,6 +16,8 @@ export type Segments = Record<string, Uint8Array>;
 export interface ChunkResult {
   counts: { succeeded: number; invalid: number; failed: number };
   segments: Segments;
+  /** Absent when every row was predicted. Their counts sum to those of `invalid` and `failed`. */
+  errorGroups?: ErrorGroups;
 }
 
 export interface ChunkOutcome {
@@ -67,7 +70,7 @@ export function encodeChunk(outcome: ChunkOutcome): ChunkResult {
       segments[`column:${index}`] = columnBytes(column);
     });
   }
-  return { counts, segments };
+  return errors.length === 0 ? { counts, segments } : { counts, segments, errorGroups: groupErrors(errors) };
 }
 
 /** The result of a chunk that could not be processed at all: the same error for every row. */

@@ -3,7 +3,7 @@
  * be sent again after a lost reply: the second run changes nothing and answers so that the caller goes on.
  */
 import type { ScriptDefinition } from './define-scripts.js';
-import { DELETE_CHUNKS, FINISH, HALT, SERVER, STATUS_MOVES } from './status-moves.js';
+import { CHUNKS, FINISH, HALT, SERVER, STATUS_MOVES } from './status-moves.js';
 
 /**
  * Records a task in `receiving`, unless it is recorded already, with the server that it was recorded on.
@@ -62,12 +62,12 @@ return 'stored'
  */
 const SEAL: ScriptDefinition = {
   numberOfKeys: 2,
-  lua: `${STATUS_MOVES}${FINISH}
+  lua: `${STATUS_MOVES}${CHUNKS}${FINISH}
 if redis.call('HGET', KEYS[1], 'status') == 'receiving' then
   if count('chunks') ~= tonumber(ARGV[7]) then return {} end
   redis.call('HSET', KEYS[1], 'sealed', '1')
   move(redis.call('HEXISTS', KEYS[1], 'started_at') == 1 and 'running' or 'pending')
-  finish_if_done(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], KEYS[2])
+  finish_if_done(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], KEYS[2])
 end
 return redis.call('HGETALL', KEYS[1])
 `,
@@ -82,7 +82,7 @@ return redis.call('HGETALL', KEYS[1])
  */
 const ABORT: ScriptDefinition = {
   numberOfKeys: 2,
-  lua: `${DELETE_CHUNKS}${STATUS_MOVES}${SERVER}
+  lua: `${CHUNKS}${STATUS_MOVES}${SERVER}
 local task = redis.call('HMGET', KEYS[1], 'status', 'lease_until', 'run_id', 'id')
 if task[1] ~= 'receiving' then return 0 end
 if ARGV[7] == 'lapsed' and server_now() < tonumber(task[2] or 0) then return 0 end
@@ -119,7 +119,7 @@ return task[1] == 'receiving' and task[2] ~= run_id() and 1 or 0
  */
 const DISCARD: ScriptDefinition = {
   numberOfKeys: 2,
-  lua: `${DELETE_CHUNKS}
+  lua: `${CHUNKS}
 delete_chunks(KEYS[2], ARGV[1], ARGV[2])
 redis.call('DEL', KEYS[1])
 return 1
@@ -139,7 +139,7 @@ return 1
 const BEGIN: ScriptDefinition = {
   numberOfKeys: 3,
   answersBytes: true,
-  lua: `${STATUS_MOVES}${SERVER}${FINISH}${HALT}
+  lua: `${STATUS_MOVES}${SERVER}${CHUNKS}${FINISH}${HALT}
 local status = redis.call('HGET', KEYS[1], 'status')
 if not status or is_terminal(status) then return {'gone'} end
 if is_due() then
@@ -186,15 +186,17 @@ return 1
 };
 
 /**
- * Commits a chunk once: its result, the ledger, the task's status and the event, or nothing.
+ * Commits a chunk once: its result, the ledger, the task's status and the event, or nothing. Its bytes go, unless rows of
+ * it failed: a retry takes them from there.
  * KEYS task, chunks, input, output
  * ARGV index, succeeded, invalid, failed, now, unfinished_ms, results_ms, record_ms, channel, outputs, inputs (key
- *      prefixes), then segment name, bytes, …
+ *      prefixes), progress channel, how many codes of errors, for each of them code, count, examples, then segment name,
+ *      bytes, …
  * → `committed` · `finished` when that ended the task · `done` when another run was first · `gone`
  */
 const COMMIT: ScriptDefinition = {
   numberOfKeys: 4,
-  lua: `${STATUS_MOVES}${SERVER}${FINISH}${HALT}
+  lua: `${STATUS_MOVES}${SERVER}${CHUNKS}${FINISH}${HALT}
 local status = redis.call('HGET', KEYS[1], 'status')
 if not status or is_terminal(status) then return 'gone' end
 if is_due() then
@@ -208,23 +210,35 @@ if state == 'done' then return 'done' end
 if ARGV[2] + ARGV[3] + ARGV[4] ~= tonumber(rows) then
   return redis.error_reply('ERR the counts of chunk ' .. ARGV[1] .. ' do not sum to its ' .. rows .. ' rows')
 end
+local segments = 14 + 3 * ARGV[13]
+local errors = 0
+for index = 14, segments - 1, 3 do errors = errors + ARGV[index + 1] end
+if ARGV[3] + ARGV[4] ~= errors then
+  return redis.error_reply('ERR the errors of chunk ' .. ARGV[1] .. ' do not sum to its rows without a prediction')
+end
 redis.call('HSET', KEYS[2], ARGV[1], 'done ' .. first_row .. ' ' .. rows)
+for index = 14, segments - 1, 3 do
+  redis.call('HINCRBY', KEYS[1], 'errors:' .. ARGV[index], ARGV[index + 1])
+  add_examples(KEYS[2], ARGV[index], ARGV[index + 2])
+end
+local input_bytes = redis.call('STRLEN', KEYS[3])
 local bytes = 0
-for index = 12, #ARGV, 2 do
+for index = segments, #ARGV, 2 do
   redis.call('HSET', KEYS[4], ARGV[index], ARGV[index + 1])
   bytes = bytes + #ARGV[index + 1]
 end
-redis.call('HINCRBY', KEYS[1], 'result_bytes', bytes)
 redis.call('PEXPIRE', KEYS[4], ARGV[6])
-redis.call('HINCRBY', KEYS[1], 'input_bytes', 0 - redis.call('STRLEN', KEYS[3]))
-redis.call('DEL', KEYS[3])
+if ARGV[4] == '0' then redis.call('DEL', KEYS[3]) else bytes = bytes + input_bytes end
+redis.call('HINCRBY', KEYS[1], 'input_bytes', 0 - input_bytes)
+redis.call('HINCRBY', KEYS[1], 'result_bytes', bytes)
 ledger(state, -tonumber(rows))
 ledger('succeeded', tonumber(ARGV[2]))
 ledger('invalid', tonumber(ARGV[3]))
 ledger('failed', tonumber(ARGV[4]))
 redis.call('HINCRBY', KEYS[1], 'done', 1)
 redis.call('HSETNX', KEYS[1], 'started_at', ARGV[5])
-if finish_if_done(ARGV[5], ARGV[7], ARGV[8], ARGV[9], ARGV[10], KEYS[2]) then return 'finished' end
+if finish_if_done(ARGV[5], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11], KEYS[2]) then return 'finished' end
+redis.call('PUBLISH', ARGV[12], redis.call('HGET', KEYS[1], 'id'))
 return 'committed'
 `,
 };
@@ -236,7 +250,7 @@ return 'committed'
  */
 const END: ScriptDefinition = {
   numberOfKeys: 2,
-  lua: `${STATUS_MOVES}${SERVER}${FINISH}${HALT}
+  lua: `${STATUS_MOVES}${SERVER}${CHUNKS}${FINISH}${HALT}
 local status = redis.call('HGET', KEYS[1], 'status')
 if not status then return 'gone' end
 if is_terminal(status) then return 'ended' end
@@ -255,7 +269,7 @@ return 'halted'
  */
 const ERASE: ScriptDefinition = {
   numberOfKeys: 2,
-  lua: `${DELETE_CHUNKS}${STATUS_MOVES}${SERVER}${FINISH}${HALT}
+  lua: `${STATUS_MOVES}${SERVER}${CHUNKS}${FINISH}${HALT}
 local status = redis.call('HGET', KEYS[1], 'status')
 if not status then return 0 end
 if not is_terminal(status) then halt('cancelled', ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], KEYS[2]) end
@@ -273,7 +287,7 @@ return 1
  */
 const EXPIRE_RESULTS: ScriptDefinition = {
   numberOfKeys: 2,
-  lua: `${DELETE_CHUNKS}${STATUS_MOVES}
+  lua: `${CHUNKS}${STATUS_MOVES}
 local task = redis.call('HMGET', KEYS[1], 'status', 'expires_at')
 if not task[1] or not is_terminal(task[1]) then return 0 end
 delete_chunks(KEYS[2], ARGV[4], ARGV[3])

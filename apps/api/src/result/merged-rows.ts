@@ -1,0 +1,114 @@
+/** The rows of a task in order, those that were retried with what has come of them last. */
+import { BatchError } from '@millrace/batch/errors';
+import { errorsOf, type Outputs, type ResultRow, readRows } from '@millrace/batch/results/read-chunk';
+import { isRetryable } from '@millrace/batch/retry';
+import type { Task } from '@millrace/batch/task';
+import type { RetryStore } from '@millrace/queue/retry-store';
+import type { TaskStore } from '@millrace/queue/task-store';
+import { type ChunkWalk, chunkOfRow, finishedWalk, readChunk } from './stored-chunks.js';
+
+export interface RowDeps {
+  store: TaskStore;
+  retryStore: RetryStore;
+}
+
+/**
+ * The rows of each chunk.
+ * @param merged the finished retries of the task, each of which has taken rows of the one before
+ * @throws BatchError `result_expired`
+ */
+export async function* mergedRows(
+  deps: RowDeps,
+  walk: ChunkWalk,
+  merged: readonly Task[],
+  outputs: Outputs,
+): AsyncGenerator<ResultRow[]> {
+  const retried = new RetriedRows(deps, walk.task.id, merged, outputs);
+  const read = async (index: number) => {
+    const chunk = await readChunk(deps.store, walk.task.id, index);
+    return chunk && { index, ...chunk };
+  };
+  try {
+    for await (const { index, segments, firstRow, rows } of walk.each(read)) {
+      const found = Array.from(readRows(segments, firstRow, rows, outputs));
+      for (const [place, row] of found.entries()) {
+        if (merged.length === 0 || row.error === undefined || !isRetryable(row.error.code)) continue;
+        found[place] = renumbered(await retried.next(index), row.row);
+      }
+      yield found;
+    }
+  } finally {
+    await retried.stop();
+  }
+}
+
+/** The k-th row of a retry is the k-th that can be retried: read in order, no row needs a mapping of its own. */
+class RetriedRows {
+  private rows: AsyncGenerator<ResultRow> | undefined;
+
+  constructor(
+    private readonly deps: RowDeps,
+    private readonly task: string,
+    private readonly merged: readonly Task[],
+    private readonly outputs: Outputs,
+  ) {}
+
+  /** @param chunk that the row is in; the first one says where to begin */
+  async next(chunk: number): Promise<ResultRow> {
+    this.rows ??= await this.from(chunk);
+    const row = await this.rows.next();
+    if (row.done) throw gone();
+    return row.value;
+  }
+
+  async stop(): Promise<void> {
+    await this.rows?.return(undefined);
+  }
+
+  private async from(chunk: number): Promise<AsyncGenerator<ResultRow>> {
+    const rowsBefore = await this.deps.retryStore.rowsBefore(this.task, chunk);
+    if (rowsBefore === undefined) throw gone();
+    return rowsFrom(this.deps, this.merged, rowsBefore, this.outputs);
+  }
+}
+
+async function* rowsFrom(
+  deps: RowDeps,
+  [task, ...merged]: readonly Task[],
+  row: number,
+  outputs: Outputs,
+): AsyncGenerator<ResultRow> {
+  if (task === undefined) return;
+  const walk = finishedWalk(task, await chunkOfRow(deps.store, task, row));
+  for await (const rows of mergedRows(deps, walk, merged, outputs)) {
+    for (const each of rows) if (each.row >= row) yield each;
+  }
+}
+
+/** Which row of a task its retry has as this one. @throws BatchError `result_expired` */
+export async function retriedRow({ store, retryStore }: RowDeps, task: Task, row: number): Promise<number> {
+  let low = 0;
+  let high = task.chunks - 1;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    const rowsBefore = await retryStore.rowsBefore(task.id, middle);
+    if (rowsBefore === undefined) throw gone();
+    if (rowsBefore <= row) low = middle;
+    else high = middle - 1;
+  }
+  const rowsBefore = await retryStore.rowsBefore(task.id, low);
+  const chunk = await readChunk(store, task.id, low, ['errors']);
+  if (rowsBefore === undefined || chunk === undefined) throw gone();
+  const found = errorsOf(chunk.segments).filter(({ code }) => isRetryable(code))[row - rowsBefore];
+  if (found === undefined) throw gone();
+  return found.row;
+}
+
+function renumbered(row: ResultRow, number: number): ResultRow {
+  const { error } = row;
+  return { ...row, row: number, ...(error === undefined ? {} : { error: { ...error, row: number } }) };
+}
+
+function gone(): BatchError {
+  return new BatchError('result_expired', 'the results of this task have expired');
+}

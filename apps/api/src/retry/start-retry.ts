@@ -1,0 +1,101 @@
+/** Makes a task of those rows of a finished task that can be retried. The order of steps is the retry store's. */
+import { BatchError } from '@millrace/batch/errors';
+import { rowsPerChunk } from '@millrace/batch/model';
+import { retryableRows } from '@millrace/batch/retry';
+import { type Chunk, ChunkSplitter } from '@millrace/batch/split/chunk-splitter';
+import { isTerminal } from '@millrace/batch/status';
+import type { Task } from '@millrace/batch/task';
+import type { RowDeps } from '../result/merged-rows.js';
+import { CHUNK_BYTES } from '../submit/submission.js';
+import type { SubmitDeps } from '../submit/submit.js';
+import { Upload } from '../submit/upload.js';
+import { retryRecords } from './retry-records.js';
+
+export type RetryDeps = SubmitDeps & RowDeps;
+
+export interface RetryRequest {
+  /** Of the task that is made. */
+  id: string;
+  client: string;
+  requestId: string;
+  expiresInMs: number | undefined;
+}
+
+/** The retry, accepted; undefined when the task has another one meanwhile, or was erased. @throws BatchError `unknown_model`, `result_expired` */
+export async function startRetry(
+  deps: RetryDeps,
+  task: Task,
+  request: RetryRequest,
+): Promise<Task | undefined> {
+  await deps.admission.admit(request.client);
+  const { format, model, fingerprint, pool, columns = [] } = task;
+  const { model: descriptor } = await deps.catalog.resolve(model);
+  const record = { ...request, model, fingerprint, format, pool, columns, retryOf: task.id };
+  const upload = new Upload(deps.store, deps.producer, record, { pool });
+  const link = new Link(deps, task, request.id);
+  const add = async (chunk: Chunk) => {
+    await deps.admission.makeRoom(request.client, chunk.rows, chunk.bytes.length);
+    await upload.add(chunk);
+  };
+  try {
+    // The rows have been taken once: no limit that has changed since refuses them.
+    const bounds = { maxRows: rowsPerChunk(descriptor), maxBytes: CHUNK_BYTES };
+    const splitter = new ChunkSplitter({ format, ...bounds, maxRecordBytes: Number.POSITIVE_INFINITY });
+    for await (const records of retryRecords(deps, task)) {
+      for (const chunk of splitter.push(records)) await add(chunk);
+    }
+    for (const chunk of splitter.end()) await add(chunk);
+    // Each row is merged by its place among the others.
+    if (upload.rows !== retryableRows(task)) {
+      throw new BatchError('internal', `a retry of ${retryableRows(task)} rows has ${upload.rows}`);
+    }
+    const retry = await upload.finish(() => link.set());
+    // With the task that it is linked to.
+    if (retry.erasedAt !== undefined) return undefined;
+    accepted(deps, task, retry);
+    return retry;
+  } catch (error) {
+    if (!link.isUncertain) {
+      const ids = { task_id: request.id, retry_of: task.id };
+      await upload.undo(error).catch(() => deps.log.warn('an upload could not be undone', ids));
+    }
+    if (error instanceof NotLinkedError) return undefined;
+    deps.metrics.task(model, format, 'refused', upload.rows);
+    throw error;
+  } finally {
+    upload.stop();
+  }
+}
+
+/** The link from a task to its retry. */
+class Link {
+  /** Redis was told to set it and has not answered: another request may have found the retry, and nobody may undo it. */
+  isUncertain = false;
+
+  constructor(
+    private readonly deps: RetryDeps,
+    private readonly task: Task,
+    private readonly retry: string,
+  ) {}
+
+  /** @throws NotLinkedError */
+  async set(): Promise<void> {
+    this.isUncertain = true;
+    // What the task is linked to already has come to nothing; otherwise that would be retried.
+    const linked = await this.deps.retryStore.link(this.task.id, this.retry, this.task.retriedBy);
+    this.isUncertain = false;
+    if (linked !== this.retry) throw new NotLinkedError();
+  }
+}
+
+/** The task has another retry, or was erased. */
+class NotLinkedError extends Error {}
+
+function accepted({ metrics, log }: RetryDeps, { id, model, format }: Task, retry: Task): void {
+  metrics.task(model, format, 'retried', retry.ledger.total);
+  const ids = { task_id: retry.id, request_id: retry.requestId };
+  const { client } = retry;
+  log.info('a task is retried', { ...ids, retry_of: id, client, model, rows: retry.ledger.total });
+  // Its last chunk was committed before it was sealed; otherwise the worker says it.
+  if (isTerminal(retry.status)) log.info('a task finished', { ...ids, model });
+}

@@ -1,0 +1,77 @@
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { IRIS_MODEL_PATH, irisRows } from '../fixtures/iris.js';
+import { type TaskAnswer, TestPlatform } from '../fixtures/platform.js';
+import { POISON_MODEL, POISON_SAMPLES, remainder, THROWS } from '../fixtures/poison-model.js';
+
+const NDJSON = 'application/x-ndjson';
+const IRIS = '/batch-predict?model=iris';
+/** So many that the task is still in the middle when it is cancelled. */
+const ROWS = irisRows(300_000)
+  .map((row, at) => `${JSON.stringify({ id: `flower ${at}`, ...row })}\n`)
+  .join('');
+const directory = mkdtempSync(join(tmpdir(), 'millrace-result-'));
+let platform: TestPlatform;
+
+beforeAll(async () => {
+  const models = join(directory, 'models');
+  mkdirSync(join(models, 'poison/1'), { recursive: true });
+  cpSync(dirname(IRIS_MODEL_PATH), join(models, 'iris/1'), { recursive: true });
+  writeFileSync(join(models, 'poison/1/model.onnx'), POISON_MODEL);
+  writeFileSync(join(models, 'poison/1/samples.json'), JSON.stringify(POISON_SAMPLES));
+  platform = await TestPlatform.start(directory, 1, { MODELS_DIR: models, WORKER_THREADS: '1' });
+});
+afterAll(async () => {
+  await platform.stop();
+  rmSync(directory, { recursive: true });
+});
+
+const download = async (id: string, query = '') =>
+  (await fetch(`${platform.url}/batch-result/${id}${query}`, { headers: { accept: NDJSON } })).text();
+const post = async (id: string, what: 'cancel' | 'retry') =>
+  (await (
+    await fetch(`${platform.url}/batch-result/${id}/${what}`, { method: 'POST' })
+  ).json()) as TaskAnswer;
+
+it('a task that was cancelled in the middle and retried has the result of one that nobody disturbed', async () => {
+  const undisturbed = await platform.submit(IRIS, NDJSON, ROWS);
+  const followed = download(undisturbed, '?follow=true');
+  await platform.finished(undisturbed);
+  const reference = await download(undisturbed);
+  expect((await followed) === reference).toBe(true);
+
+  const id = await platform.submit(IRIS, NDJSON, ROWS);
+  await platform.committed(id, 1);
+  const cancelled = await post(id, 'cancel');
+  expect(cancelled.status).toBe('cancelled');
+  expect(cancelled.rows.cancelled).toBeGreaterThan(0);
+  expect(cancelled.rows.succeeded).toBeGreaterThan(0);
+
+  const retry = await post(id, 'retry');
+  expect(retry.rows.total).toBe(cancelled.rows.cancelled);
+  expect((await post(id, 'retry')).task_id).toBe(retry.task_id);
+  await platform.finished(retry.task_id);
+  expect(await platform.poll(id)).toMatchObject({
+    status: 'succeeded',
+    rows: { total: 300_000, succeeded: 300_000, cancelled: 0 },
+    errors: [],
+  });
+  expect((await download(id)) === reference).toBe(true);
+});
+
+it('rows on which the model throws throw again, and the rest of the result stays as it is', async () => {
+  const rows = Array.from({ length: 1_000 }, (_, row) => (row % 333 === 7 ? THROWS : 1 + (row % 10)));
+  const body = `id,x\n${rows.map((x, row) => `row ${row},${x}\n`).join('')}`;
+  const id = await platform.submit('/batch-predict?model=poison', 'text/csv', body);
+  const before = await platform.finished(id);
+  expect(before).toMatchObject({ status: 'partially_succeeded', rows: { failed: 3 } });
+
+  const retry = await platform.finished((await post(id, 'retry')).task_id);
+  expect(retry).toMatchObject({ status: 'failed', rows: { total: 3, failed: 3 } });
+  const after = await platform.poll(id);
+  expect(after.predictions).toEqual(rows.map((x) => (x === THROWS ? null : remainder(x))));
+  const { status, rows: ledger, errors } = before;
+  expect(after).toMatchObject({ status, rows: ledger, errors, retries: [{ task_id: retry.task_id }] });
+});
