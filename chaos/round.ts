@@ -53,11 +53,12 @@ export async function runRound(deps: RoundDeps, plan: RoundPlan): Promise<RoundO
       acknowledged: (known) => tasks.push(known),
     });
   });
-  const ran = Promise.all(clients.map((client) => client.run()));
   const striker = new Faults(platform);
-  const struck = await Promise.all(plan.faults.map((fault) => striker.strike(fault)));
-  const faultsOverAt = Date.now();
-  await ran;
+  const strikes = Promise.all(plan.faults.map((fault) => striker.strike(fault)));
+  const [{ struck, faultsOverAt }] = await Promise.all([
+    strikes.then((all) => ({ struck: all, faultsOverAt: Date.now() })),
+    ...clients.map((client) => client.run()),
+  ]);
   faults.push(...struck.map(({ kind }) => kind));
   return {
     tasks,

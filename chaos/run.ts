@@ -29,8 +29,8 @@ export interface RunOptions {
   say(line: string): void;
 }
 
-/** For all bodies together, before the first fault. */
-const REFERENCES_MS = 300_000;
+/** For what is done while nothing strikes: all bodies before the first round, old results after one. */
+const CALM_MS = 300_000;
 /** What a queue may need to put away its last jobs: one that was handed back waits for up to half a minute. */
 const SETTLE_MS = 45_000;
 const BETWEEN_LOOKS_MS = 250;
@@ -79,7 +79,7 @@ export class Run {
     const plans = planRounds(options.seed, options.rounds);
     const bodies = bodiesOf(plans);
     options.say(`the undisturbed results of ${bodies.size} bodies …`);
-    const undisturbed = this.caller(0, 'an undisturbed run', REFERENCES_MS);
+    const undisturbed = this.caller(0, 'an undisturbed run');
     const references = await makeReferences([...bodies.values()], undisturbed);
     const deps: RoundDeps = { platform, bodies, references, violations, calls, boundMs: options.boundMs };
     for (const plan of plans) {
@@ -147,14 +147,14 @@ export class Run {
   /** Results never change: those of old rounds are read once more, and then erased to make room. */
   private async readAgain(upToRound: number, round: number): Promise<void> {
     const old = this.known.filter((task) => task.round <= upToRound && !task.isErased && task.digest);
-    const caller = this.caller(round, 'results of old rounds', this.options.boundMs);
+    const caller = this.caller(round, 'results of old rounds');
     for (const { task, detail } of await oldResults(caller, old)) {
       this.violations.add({ rule: 'result', round: task.round, about: `${task.label} ${task.id}`, detail });
     }
   }
 
-  private caller(round: number, about: string, boundMs: number): Caller {
-    const deadline = Date.now() + boundMs;
+  private caller(round: number, about: string): Caller {
+    const deadline = Date.now() + CALM_MS;
     return new Caller(
       this.platform.port,
       this.calls,

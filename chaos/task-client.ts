@@ -55,9 +55,7 @@ export class TaskClient {
     try {
       const task = await this.submit();
       const ended = plan.ends === undefined ? undefined : this.end(task, plan.ends);
-      const followed = plan.pageRows === undefined ? undefined : await this.followCursor(task, plan.pageRows);
-      const last = await this.pollToEnd(task);
-      await ended;
+      const [{ last, followed }] = await Promise.all([this.follow(task), ended]);
       if (task.isErased) await this.expectErased(task);
       else if (last !== undefined) await this.check(task, last, followed);
       if (plan.hasKey) await this.submitAgain(task);
@@ -145,6 +143,13 @@ export class TaskClient {
     if (how === 'cancel' && status === 200 && !isTerminal((JSON.parse(body) as TaskView).status)) {
       violate('ledger', `it goes on after it was cancelled: ${body}`);
     }
+  }
+
+  /** Until the task is finished, as its client likes to see it. */
+  private async follow(task: KnownTask) {
+    const { pageRows } = this.options.plan;
+    const followed = pageRows === undefined ? undefined : await this.followCursor(task, pageRows);
+    return { followed, last: await this.pollToEnd(task) };
   }
 
   /** All rows by the cursor; undefined when the task was erased meanwhile. */
