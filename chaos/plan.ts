@@ -60,8 +60,8 @@ const TASKS = { low: 5, high: 9 };
 /** Tasks and faults begin within this time. */
 const WINDOW_MS = 2_500;
 const FAULTS_PER_ROUND = 4;
-/** Stopped processes sleep for longer than their locks and leases last. */
-const SLEEP_MS = { low: 2_500, high: 4_000 };
+/** Stopped processes sleep for longer than their locks and leases last, and some for longer than a chunk may take. */
+const SLEEP_MS = { low: 2_500, high: 5_000 };
 /** Of a task that is read by the cursor; none has more than the API allows. */
 const PAGES = 20;
 const PAGE_MAX = 10_000;

@@ -45,6 +45,8 @@ export class Run {
   private readonly calls: CallCounts = { answered: 0, unavailable: 0, lost: 0 };
   private readonly faults: Record<string, number> = {};
   private readonly known: KnownTask[] = [];
+  /** What of the store was reported in an earlier round, and is not again. */
+  private readonly reported = new Set<string>();
   private readonly recoveries: number[] = [];
   private zombieRuns = 0;
   private abandoned = 0;
@@ -113,8 +115,9 @@ export class Run {
     for (const { about, detail } of await this.lastingProblems(SETTLE_MS, async () => {
       const scan = await this.scan();
       this.abandoned = abandonedUploads(scan, this.known).length;
-      return storeProblems(scan, this.known);
+      return storeProblems(scan, this.known).filter(({ about }) => !this.reported.has(about));
     })) {
+      this.reported.add(about);
       this.violations.add({ rule: 'store', round, about, detail });
     }
   }

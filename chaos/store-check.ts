@@ -28,8 +28,8 @@ export function storeProblems(scan: StoreScan, known: readonly KnownTask[]): Sto
     ...[...scan.tasks.values()]
       .filter((task) => !isAbandoned(task) || known.some(({ id }) => id === task.id))
       .flatMap((task) => taskProblems(task).map((detail) => problem(aboutTask(task), detail))),
-    ...twins(scan, known).map((detail) => problem('idempotency keys', detail)),
-    ...jobProblems(scan).map((detail) => problem('the queue', detail)),
+    ...twins(scan, known),
+    ...jobProblems(scan),
     ...scan.everlasting
       .filter((name) => !EVERLASTING.test(name))
       .map((name) => problem(name, 'the key has no lifetime')),
@@ -69,7 +69,7 @@ function taskProblems({ record, chunks, inputs, outputs }: StoredTask): string[]
 }
 
 /** Under one key, whichever sender saw an answer, one task at most is accepted. */
-function twins({ tasks }: StoreScan, known: readonly KnownTask[]): string[] {
+function twins({ tasks }: StoreScan, known: readonly KnownTask[]): StoreProblem[] {
   const keyed = new Set(known.filter(({ hasKey }) => hasKey).map(({ label }) => label));
   const accepted = new Map<string, string[]>();
   for (const { id, record } of tasks.values()) {
@@ -78,17 +78,23 @@ function twins({ tasks }: StoreScan, known: readonly KnownTask[]): string[] {
   }
   return [...accepted]
     .filter(([, ids]) => ids.length > 1)
-    .map(([label, ids]) => `${label} was accepted as ${ids.join(' and ')}`);
+    .map(([label, ids]) => ({
+      about: `the key of ${label}`,
+      detail: `was accepted as ${ids.join(' and ')}`,
+    }));
 }
 
-function jobProblems({ jobs, failedJobs, tasks }: StoreScan): string[] {
+function jobProblems({ jobs, failedJobs, tasks }: StoreScan): StoreProblem[] {
   const left = jobs.filter(({ task }) => {
     const stored = tasks.get(task);
     return stored === undefined || !isAbandoned(stored);
   });
   return [
-    ...left.map(({ task, chunk, places }) => `a job is left of chunk ${chunk} of ${task}, in ${places}`),
-    ...failedJobs.map((id) => `the job ${id} was failed by the queue`),
+    ...left.map(({ task, chunk, places }) => ({
+      about: `the job ${task}.${chunk}`,
+      detail: `is left, in ${places}`,
+    })),
+    ...failedJobs.map((id) => ({ about: `the job ${id}`, detail: 'was failed by the queue' })),
   ];
 }
 
