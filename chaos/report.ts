@@ -51,8 +51,8 @@ export function reportText(report: Report): string {
   ].join('\n');
 }
 
-export function violationText({ rule, round, about, detail }: Violation): string {
-  return `VIOLATION round ${round} ${rule}: ${about}: ${detail}`;
+export function violationText({ rule, round, about, task, detail }: Violation): string {
+  return `VIOLATION round ${round} ${rule}: ${about}${task === undefined ? '' : ` ${task}`}: ${detail}`;
 }
 
 function counts(by: Record<string, number>): string {

@@ -7,7 +7,7 @@ import { Faults } from './faults.js';
 import type { RoundPlan } from './plan.js';
 import type { ChaosPlatform } from './platform.js';
 import { type KnownTask, TaskClient } from './task-client.js';
-import type { Violations } from './violations.js';
+import type { Rule, Violations } from './violations.js';
 import { overtakenRuns } from './worker-metrics.js';
 
 export interface RoundDeps {
@@ -37,9 +37,9 @@ export async function runRound(deps: RoundDeps, plan: RoundPlan): Promise<RoundO
   const clients = plan.tasks.map((task, index) => {
     const label = `r${round}-t${index}`;
     const name = bodyName(task.body);
-    const violate = (rule: Parameters<Violations['add']>[0]['rule'], detail: string) => {
-      const id = tasks.find((each) => each.label === label)?.id ?? 'unacknowledged';
-      violations.add({ rule, round, about: `${label} ${id} (${name})`, detail });
+    const violate = (rule: Rule, detail: string) => {
+      const id = tasks.find((each) => each.label === label)?.id;
+      violations.add({ rule, round, about: `${label} (${name})`, task: id, detail });
     };
     return new TaskClient({
       plan: task,

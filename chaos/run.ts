@@ -112,13 +112,13 @@ export class Run {
 
   /** Looks until nothing is wrong any more, for as long as the queue may need. */
   private async expectCleanStore(round: number): Promise<void> {
-    for (const { about, detail } of await this.lastingProblems(SETTLE_MS, async () => {
+    for (const problem of await this.lastingProblems(SETTLE_MS, async () => {
       const scan = await this.scan();
       this.abandoned = abandonedUploads(scan, this.known).length;
-      return storeProblems(scan, this.known).filter(({ about }) => !this.reported.has(about));
+      return storeProblems(scan, this.known).filter((each) => !this.reported.has(textOf(each)));
     })) {
-      this.reported.add(about);
-      this.violations.add({ rule: 'store', round, about, detail });
+      this.reported.add(textOf(problem));
+      this.violations.add({ rule: 'store', round, ...problem });
     }
   }
 
@@ -128,7 +128,11 @@ export class Run {
     const left = await this.lastingProblems(abandonedMs, async () => {
       const abandoned = abandonedUploads(await this.scan(), this.known);
       this.abandoned = abandoned.length;
-      return abandoned.map(({ id, record }) => ({ about: id, detail: `it is ${record.status} for ever` }));
+      return abandoned.map(({ id, record }) => ({
+        about: record.request_id ?? 'an upload',
+        task: id,
+        detail: `it is ${record.status ?? 'without a record'} for ever`,
+      }));
     });
     for (const { about, detail } of left)
       this.violations.add({ rule: 'store', round: rounds, about, detail });
@@ -152,7 +156,7 @@ export class Run {
     const old = this.known.filter((task) => task.round <= upToRound && !task.isErased && task.digest);
     const caller = this.caller(round, 'results of old rounds');
     for (const { task, detail } of await oldResults(caller, old)) {
-      this.violations.add({ rule: 'result', round: task.round, about: `${task.label} ${task.id}`, detail });
+      this.violations.add({ rule: 'result', round: task.round, about: task.label, task: task.id, detail });
     }
   }
 
@@ -170,9 +174,9 @@ export class Run {
 
   private hear(violation: Violation): void {
     this.options.say(violationText(violation));
-    const id = /[0-9a-f]{8}-[0-9a-f-]{27}/.exec(violation.about)?.[0];
-    if (id === undefined) return;
-    const lines = this.platform.log.split('\n').filter((line) => line.includes(id));
+    const { task } = violation;
+    if (task === undefined) return;
+    const lines = this.platform.log.split('\n').filter((line) => line.includes(task));
     for (const line of lines.slice(-LOG_LINES)) this.options.say(`    ${line}`);
   }
 
@@ -211,4 +215,8 @@ export class Run {
 function bodiesOf(plans: readonly RoundPlan[]): Map<string, Body> {
   const specs = plans.flatMap(({ tasks }) => tasks.map(({ body }) => body));
   return new Map([...new Set(specs)].map((spec) => [bodyName(spec), makeBody(spec)]));
+}
+
+function textOf({ about, task, detail }: StoreProblem): string {
+  return `${about} ${task} ${detail}`;
 }

@@ -2,11 +2,9 @@
 import { isTerminal, type TaskStatus } from '@millrace/batch/status';
 import type { StoredTask, StoreScan } from './store-scan.js';
 import type { KnownTask } from './task-client.js';
+import type { Violation } from './violations.js';
 
-export interface StoreProblem {
-  about: string;
-  detail: string;
-}
+export type StoreProblem = Pick<Violation, 'about' | 'task' | 'detail'>;
 
 /** BullMQ's own, one each for a queue. */
 const EVERLASTING = /:(meta|events|marker|id|pc)$/;
@@ -15,24 +13,21 @@ const CHUNK_ENDS = new Set(['done', 'cancelled', 'expired']);
 
 /** What is wrong with all that is stored, given the tasks that were acknowledged; empty when nothing is. */
 export function storeProblems(scan: StoreScan, known: readonly KnownTask[]): StoreProblem[] {
-  const problem = (about: string, detail: string): StoreProblem => ({ about, detail });
-  const missing = known.filter(({ id }) => scan.tasks.get(id)?.record.status === undefined);
+  const ids = new Set(known.map(({ id }) => id));
   return [
-    ...missing.map(({ id, label }) => problem(`${label} ${id}`, 'an acknowledged task has no record')),
-    ...known.flatMap(({ id, label, isErased }) => {
-      const erased = scan.tasks.get(id)?.record.erased_at !== undefined;
-      return erased === isErased
-        ? []
-        : [problem(`${label} ${id}`, `erased: ${erased}, asked for: ${isErased}`)];
-    }),
+    ...known.flatMap((task) =>
+      knownProblems(scan, task).map((detail) => ({ about: task.label, task: task.id, detail })),
+    ),
     ...[...scan.tasks.values()]
-      .filter((task) => !isAbandoned(task) || known.some(({ id }) => id === task.id))
-      .flatMap((task) => taskProblems(task).map((detail) => problem(aboutTask(task), detail))),
+      .filter((task) => !isAbandoned(task) || ids.has(task.id))
+      .flatMap((task) =>
+        taskProblems(task).map((detail) => ({ about: labelOf(task), task: task.id, detail })),
+      ),
     ...twins(scan, known),
     ...jobProblems(scan),
     ...scan.everlasting
       .filter((name) => !EVERLASTING.test(name))
-      .map((name) => problem(name, 'the key has no lifetime')),
+      .map((name) => ({ about: `the key ${name}`, detail: 'has no lifetime' })),
   ];
 }
 
@@ -40,6 +35,13 @@ export function storeProblems(scan: StoreScan, known: readonly KnownTask[]): Sto
 export function abandonedUploads(scan: StoreScan, known: readonly KnownTask[]): StoredTask[] {
   const ids = new Set(known.map(({ id }) => id));
   return [...scan.tasks.values()].filter((task) => isAbandoned(task) && !ids.has(task.id));
+}
+
+function knownProblems({ tasks }: StoreScan, { id, isErased }: KnownTask): string[] {
+  const record = tasks.get(id)?.record;
+  if (record?.status === undefined) return ['an acknowledged task has no record'];
+  const wasErased = record.erased_at !== undefined;
+  return wasErased === isErased ? [] : [`erased: ${wasErased}, asked for: ${isErased}`];
 }
 
 function isAbandoned({ record }: StoredTask): boolean {
@@ -72,9 +74,10 @@ function taskProblems({ record, chunks, inputs, outputs }: StoredTask): string[]
 function twins({ tasks }: StoreScan, known: readonly KnownTask[]): StoreProblem[] {
   const keyed = new Set(known.filter(({ hasKey }) => hasKey).map(({ label }) => label));
   const accepted = new Map<string, string[]>();
-  for (const { id, record } of tasks.values()) {
-    const label = record.request_id?.split('.')[0] ?? '';
-    if (record.sealed === '1' && keyed.has(label)) accepted.set(label, [...(accepted.get(label) ?? []), id]);
+  for (const task of tasks.values()) {
+    const label = labelOf(task);
+    if (task.record.sealed !== '1' || !keyed.has(label)) continue;
+    accepted.set(label, [...(accepted.get(label) ?? []), task.id]);
   }
   return [...accepted]
     .filter(([, ids]) => ids.length > 1)
@@ -98,8 +101,9 @@ function jobProblems({ jobs, failedJobs, tasks }: StoreScan): StoreProblem[] {
   ];
 }
 
-function aboutTask({ id, record }: StoredTask): string {
-  return `${record.request_id ?? 'a task'} ${id}`;
+/** As the chaos program calls it: what its request ids begin with. */
+function labelOf({ record }: StoredTask): string {
+  return record.request_id?.split('.')[0] ?? 'a task';
 }
 
 function sameNumbers(a: readonly number[], b: readonly number[]): boolean {

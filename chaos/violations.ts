@@ -23,18 +23,26 @@ export type Rule = (typeof RULES)[number];
 export interface Violation {
   rule: Rule;
   round: number;
-  /** The task's place in the round and its id, or what else it is about. */
+  /** The task's place in the round, or what else it is about. */
   about: string;
+  /** The task's id, where it has one. */
+  task?: string | undefined;
   detail: string;
 }
 
 export class Violations {
   readonly list: Violation[] = [];
+  private readonly heard = new Set<string>();
 
   /** @param hear is told of each at once */
   constructor(private readonly hear: (violation: Violation) => void) {}
 
+  /** What is seen again, poll after poll, is said once. */
   add(violation: Violation): void {
+    const { rule, about, detail } = violation;
+    const text = JSON.stringify([rule, about, detail]);
+    if (this.heard.has(text)) return;
+    this.heard.add(text);
     this.list.push(violation);
     this.hear(violation);
   }
