@@ -36,6 +36,7 @@ export class ChaosPlatform {
   /** Ends of processes that were started again, by place and how they ended. */
   readonly restarts: Record<string, number> = {};
   private readonly running = new Map<string, PlatformProcess>();
+  private redisRestart: Promise<void> = Promise.resolve();
   private isStopping = false;
 
   private constructor(
@@ -86,15 +87,10 @@ export class ChaosPlatform {
   }
 
   /** @param signal SIGTERM lets it write and end, SIGKILL does not */
-  async restartRedis(signal: 'SIGTERM' | 'SIGKILL', downMs: number): Promise<void> {
-    this.server.process.kill(signal);
-    // Does not signal what has ended; waits for what has not.
-    await this.server.stop();
-    await delay(downMs);
-    if (this.isStopping) return;
-    const server = await startRedisServer(this.redisOptions);
-    this.server = server;
-    if (this.isStopping) await server.stop();
+  restartRedis(signal: 'SIGTERM' | 'SIGKILL', downMs: number): Promise<void> {
+    const restarted = this.endAndStartRedis(signal, downMs);
+    this.redisRestart = restarted.catch(() => {});
+    return restarted;
   }
 
   /** Ends everything that was started, those that sleep as well. Calling it again is harmless. */
@@ -102,7 +98,16 @@ export class ChaosPlatform {
     this.isStopping = true;
     await Promise.all([...this.running.values()].map(endProcess));
     this.redis.disconnect();
+    await this.redisRestart;
     await this.server.stop();
+  }
+
+  private async endAndStartRedis(signal: 'SIGTERM' | 'SIGKILL', downMs: number): Promise<void> {
+    this.server.process.kill(signal);
+    // Does not signal what has ended; waits for what has not.
+    await this.server.stop();
+    await delay(downMs);
+    if (!this.isStopping) this.server = await startRedisServer(this.redisOptions);
   }
 
   private process(place: string): PlatformProcess {

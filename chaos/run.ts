@@ -134,8 +134,7 @@ export class Run {
         detail: `it is ${record.status ?? 'without a record'} for ever`,
       }));
     });
-    for (const { about, detail } of left)
-      this.violations.add({ rule: 'store', round: rounds, about, detail });
+    for (const problem of left) this.violations.add({ rule: 'store', round: rounds, ...problem });
     await this.expectCleanStore(rounds);
   }
 
