@@ -107,7 +107,7 @@ function planTask(draw: Draw, body: BodySpec): TaskPlan {
     cutsDownload: draw.chance(0.2),
   };
   if (draw.chance(0.1)) plan.expiresInSeconds = draw.int(1, 3);
-  if (draw.chance(0.15)) {
+  if (draw.chance(0.25)) {
     plan.ends = { how: draw.one(['cancel', 'erase'] as const), afterMs: draw.int(0, 1_500) };
   }
   if (draw.chance(0.4)) plan.pageRows = Math.min(PAGE_MAX, Math.ceil(body.rows / draw.int(1, PAGES)));

@@ -6,7 +6,9 @@ import { Caller } from '../../chaos/caller.js';
 import { resultProblems } from '../../chaos/compare-result.js';
 import { CursorWatch } from '../../chaos/cursor-watch.js';
 import { LedgerWatch, type TaskView } from '../../chaos/ledger-watch.js';
+import { readOptions } from '../../chaos/options.js';
 import { planRounds } from '../../chaos/plan.js';
+import { percentile } from '../../chaos/report.js';
 import { abandonedUploads, storeProblems } from '../../chaos/store-check.js';
 import type { StoredTask, StoreScan } from '../../chaos/store-scan.js';
 import type { KnownTask } from '../../chaos/task-client.js';
@@ -278,4 +280,35 @@ describe('a plan', () => {
     expect(planRounds(5, 4)).not.toEqual(planRounds(6, 4));
     expect(planRounds(5, 4).slice(0, 2)).toEqual(planRounds(5, 2));
   });
+});
+
+describe('the command line', () => {
+  it('says what a run is to be', () => {
+    const options = readOptions([
+      '--rounds',
+      '200',
+      '--seed',
+      '7',
+      '--bound',
+      '60',
+      '--abandoned',
+      '30',
+      '--json',
+    ]);
+    expect(options).toEqual({ rounds: 200, seed: 7, boundMs: 60_000, abandonedMs: 30_000, json: true });
+  });
+
+  it.each([
+    ['--rounds', '0'],
+    ['--seed', 'x'],
+    ['--bound', '1.5'],
+    ['--cycles', '3'],
+  ])('refuses %s %s by its name', (name, value) => {
+    expect(() => readOptions([name, value])).toThrow(name);
+  });
+});
+
+it('percentiles are values that were measured', () => {
+  const values = Array.from({ length: 200 }, (_, index) => 200 - index);
+  expect([percentile(values, 0.5), percentile(values, 0.99), percentile([7], 0.99)]).toEqual([100, 198, 7]);
 });
