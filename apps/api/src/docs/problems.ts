@@ -29,7 +29,8 @@ const MEANING: Record<RequestCode, string> = {
   not_found: 'no such path',
   result_expired: 'the task was there, its results are no longer',
   row_too_large: 'a line or record is longer than the limit',
-  task_ended: 'the task was cancelled or erased while its rows were being received',
+  task_ended:
+    'the task was cancelled or erased, or its expires_in passed, while its rows were being received',
   task_erased: 'the task was there; it was erased',
   store_unavailable: 'the service cannot take or give anything now; `Retry-After` says when to try again',
   too_many_rows: 'more rows than the model allows one task; `limit_rows` says how many',
