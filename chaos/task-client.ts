@@ -163,7 +163,7 @@ export class TaskClient {
     return { followed, last: await this.pollToEnd(task) };
   }
 
-  /** All rows by the cursor; undefined when the task was erased meanwhile. */
+  /** All rows by the cursor; undefined when they are not to be compared: the task was erased meanwhile, or a page was wrong. */
   private async followCursor(task: KnownTask, limit: number): Promise<CursorWatch | undefined> {
     const watch = new CursorWatch(limit);
     for (let next = '0'; ; ) {
@@ -171,7 +171,11 @@ export class TaskClient {
       if (answer === undefined) return undefined;
       const page = JSON.parse(answer.body) as TaskView & ResultPage;
       this.see(page);
-      for (const problem of watch.see(page)) this.options.violate('cursor', problem);
+      const [problem] = watch.see(page);
+      if (problem !== undefined) {
+        this.options.violate('cursor', problem);
+        return undefined;
+      }
       if (page.complete) return watch;
       if (page.results.length === 0) await this.pause(task);
       next = page.next;
