@@ -313,6 +313,16 @@ describe('while an upload is under way', () => {
     // The failed record of the one, and the other.
     expect(await tasks()).toBe(before + 2);
   });
+
+  it('which another request is about to take over says so, and not that its task was cancelled', async () => {
+    const upload = await openUpload();
+    const task = (await redis.redis.hget(keys.claim('anonymous', key), 'task')) as string;
+    // What the other request does first; it takes the key afterwards.
+    await harness.store.abort(task, 'upload_aborted', 'the API process that received it fell silent');
+    upload.end(LINES);
+    expect(await answerTo(upload)).toMatchObject({ status: 409, body: { code: 'idempotency_key_in_use' } });
+    await submit({ type: NDJSON, body: LINES }).expect(202);
+  });
 });
 
 describe('without Redis', () => {

@@ -14,6 +14,7 @@ import {
   THROWS,
 } from '../../../test/fixtures/poison-model.js';
 import type { SearchLimits } from '../dist/suspects/search.js';
+import { SuspectProcess } from '../dist/suspects/suspect-process.js';
 import { Suspects } from '../dist/suspects/suspects.js';
 import { useServing } from './serving.js';
 
@@ -177,4 +178,14 @@ it.each(['the chunk is handed back', 'the worker stops'])('its process ends when
 it('a model that cannot be loaded any more is an error, not the rows’ fault', async () => {
   await serving.copies.close();
   await expect(apart(sourceOf([1]))).rejects.toThrow('refuses the graph');
+});
+
+it('an answer that came while the worker slept is in time', async () => {
+  const child = new SuspectProcess();
+  await child.ask({ kind: 'open', model: serving.pool.model(pin()), source: sourceOf([5]) }, LIMITS.openMs);
+  const asked = child.ask({ kind: 'predict', rows: Uint32Array.of(0) }, 500);
+  // As SIGSTOP or the sleep of the machine does: when it wakes, its timers are due, and the answer is there.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
+  expect(await asked).toMatchObject({ kind: 'predicted' });
+  await child.end();
 });

@@ -32,7 +32,8 @@ const MEANING: Record<RequestCode, string> = {
     'there is too much in flight, or the store is nearly full; nothing was accepted; `Retry-After` says when to try again',
   result_expired: 'the task was there, its results are no longer',
   row_too_large: 'a line or record is longer than the limit',
-  task_ended: 'the task was cancelled or erased while its rows were being received',
+  task_ended:
+    'the task was cancelled or erased, or its expires_in passed, while its rows were being received',
   task_erased: 'the task was there; it was erased',
   task_lost: 'the task was accepted, and the service has lost it since: submit its rows again',
   task_unfinished: 'the task has not ended; its rows can be retried once it has',

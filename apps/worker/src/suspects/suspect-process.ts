@@ -1,6 +1,7 @@
 /** The worker's side of one process for a suspect chunk. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { awakeTimeout } from './awake-timer.js';
 import type { SuspectReply, SuspectRequest } from './messages.js';
 
 export type Answer =
@@ -33,12 +34,12 @@ export class SuspectProcess {
     return this.child.pid;
   }
 
-  /** Asks one question. Whoever does not get an answer to it has to end the process. */
+  /** Asks one question, to be answered while this process is awake for so long. Whoever does not get an answer to it has to end the process. */
   async ask(request: SuspectRequest, limitMs: number): Promise<Answer> {
     const settled = new AbortController();
-    let timer: NodeJS.Timeout | undefined;
+    let forget = () => {};
     const late = new Promise<Answer>((resolve) => {
-      timer = setTimeout(resolve, limitMs, { kind: 'late' });
+      forget = awakeTimeout(limitMs, () => resolve({ kind: 'late' }));
     });
     const replied = once(this.child, 'message', { signal: settled.signal }).then(
       ([reply]) => reply as SuspectReply,
@@ -49,7 +50,7 @@ export class SuspectProcess {
       if (this.child.connected) this.child.send(request, () => {});
       return await Promise.race([replied, died, late]);
     } finally {
-      clearTimeout(timer);
+      forget();
       settled.abort();
     }
   }
