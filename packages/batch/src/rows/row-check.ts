@@ -1,9 +1,7 @@
 /** The row check is responsible for the counts and the first errors of rows that are validated and not kept. */
-import type { RowCode, RowError } from '../errors.js';
+import { LISTED_ROWS_MAX, type RowCode, type RowError } from '../errors.js';
 import { type ChunkSource, decodeChunk } from './decode-chunk.js';
 import type { RowReader } from './row-reader.js';
-
-const LISTED_MAX = 100;
 
 export interface RowReport {
   rows: number;
@@ -51,6 +49,6 @@ export class RowCheck {
   private count(error: RowError): void {
     this.invalid++;
     this.errorsByCode.set(error.code, (this.errorsByCode.get(error.code) ?? 0) + 1);
-    if (this.errors.length < LISTED_MAX) this.errors.push(error);
+    if (this.errors.length < LISTED_ROWS_MAX) this.errors.push(error);
   }
 }

@@ -16,7 +16,8 @@ export interface RowProblem {
 
 /** The key under which an object row, or the column under which a CSV row, carries the client's own name for it. */
 export const ID_KEY = 'id';
-const ID_MAX_LENGTH = 256;
+/** In UTF-16 units. */
+export const ID_MAX_LENGTH = 256;
 const PROBLEMS_SHOWN = 5;
 
 /** What a CSV column holds: the feature of this index, one value of a vector feature, or the id. */

@@ -1,8 +1,6 @@
 /** Validates rows that are already parsed, for requests that are refused whole when a row is bad. */
-import { BatchError } from '../errors.js';
+import { BatchError, LISTED_ROWS_MAX } from '../errors.js';
 import { ID_KEY, type RowReader } from './row-reader.js';
-
-const LISTED_MAX = 100;
 
 export interface InvalidRow {
   row: number;
@@ -36,7 +34,7 @@ export function refuseInvalid(invalid: readonly InvalidRow[], rows: number): voi
   if (invalid.length === 0) return;
   throw new BatchError('invalid_rows', `${invalid.length} of ${rows} rows cannot be predicted`, {
     invalid_rows: invalid.length,
-    errors: invalid.slice(0, LISTED_MAX),
+    errors: invalid.slice(0, LISTED_ROWS_MAX),
   });
 }
 
