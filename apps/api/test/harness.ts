@@ -2,7 +2,8 @@
 
 import { createLogger } from '@millrace/process/logger';
 import { createRegistry } from '@millrace/process/metrics';
-import { Catalog, CatalogPublisher } from '@millrace/queue/catalog';
+import { Catalog } from '@millrace/queue/catalog';
+import { CatalogPublisher } from '@millrace/queue/catalog-publisher';
 import { ClaimStore } from '@millrace/queue/claim-store';
 import { connectForRequests, connectForWork, serverProblems, watchOutages } from '@millrace/queue/connection';
 import { FinishedEvents } from '@millrace/queue/finished-events';

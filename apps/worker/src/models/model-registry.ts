@@ -10,7 +10,7 @@ import {
   type Refusal,
 } from '@millrace/batch/model';
 import type { Logger } from '@millrace/process/logger';
-import type { ServedModels } from '@millrace/queue/catalog';
+import type { ServedModels } from '@millrace/queue/catalog-publisher';
 import type { InferencePool } from '../inference/pool.js';
 import { ProofTimeout, Prover } from '../inference/prover.js';
 import { readAliases } from './aliases.js';
