@@ -188,6 +188,39 @@ it('a version that is away for one look only stays', async () => {
   expect(serving.served()).toEqual(['add@1', 'add@2']);
 });
 
+describe('news are told at once', () => {
+  const told = async () => {
+    let times = 0;
+    serving.write('add/1/model.onnx', adding(1));
+    serving.write('add/aliases.json', { champion: 1 });
+    await serving.open({ onChange: () => times++ });
+    return () => times;
+  };
+
+  it.each([
+    ['a file beside the versions', () => serving.write('add/stray.onnx', adding(1))],
+    ['a bare file of a version that is there', () => serving.write('add.onnx', adding(1))],
+    ['aliases that are gone', () => rmSync(join(serving.directory, 'add/aliases.json'))],
+  ])('%s', async (_, change) => {
+    const times = await told();
+    await serving.refresh();
+    const before = times();
+    change();
+    await serving.refresh();
+    expect(times()).toBe(before + 1);
+  });
+
+  it('a refusal that is no longer one', async () => {
+    const times = await told();
+    serving.write('add/stray.onnx', adding(1));
+    await serving.refresh();
+    const before = times();
+    rmSync(join(serving.directory, 'add/stray.onnx'));
+    await serving.refresh();
+    expect([times(), serving.refused()]).toEqual([before + 1, []]);
+  });
+});
+
 describe('data beside the ONNX file', () => {
   const external = onnxModel({
     inputs: [{ name: 'x', type: 'float32', shape: ['n'] }],
