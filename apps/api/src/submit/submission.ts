@@ -2,7 +2,7 @@
 import { BatchError } from '@millrace/batch/errors';
 import { modelKey, rowsPerChunk } from '@millrace/batch/model';
 import { parseHeader } from '@millrace/batch/rows/csv';
-import { decodeChunk } from '@millrace/batch/rows/decode-chunk';
+import { RowCheck } from '@millrace/batch/rows/row-check';
 import { type CsvColumn, RowReader } from '@millrace/batch/rows/row-reader';
 import { refuseInvalid, validateRows } from '@millrace/batch/rows/validate-rows';
 import { ChunkSplitter } from '@millrace/batch/split/chunk-splitter';
@@ -86,11 +86,11 @@ async function readCheckedLines(
   entry: CatalogEntry,
 ): Promise<Omit<Submission, 'expiresInMs'>> {
   const body = await readWholeBody(deps, intake);
-  const reader = new RowReader(entry.model.manifest);
+  const check = new RowCheck(new RowReader(entry.model.manifest));
   const { splitter, columns } = createSplitter(deps, format, entry);
-  const chunks = [...splitter.push(body), ...splitter.end()];
-  const invalid = chunks.flatMap((chunk) => decodeChunk({ ...chunk, format, columns }, reader).errors);
-  refuseInvalid(invalid, splitter.rowsSeen);
+  for (const chunk of splitter.push(body)) check.addChunk({ ...chunk, format, columns });
+  for (const chunk of splitter.end()) check.addChunk({ ...chunk, format, columns });
+  refuseInvalid(check.report());
   return { entry, sentAs: format, format, bytes: [body] };
 }
 

@@ -26,20 +26,6 @@ export class RowCheck {
     for (const error of decodeChunk(chunk, this.reader).errors) this.count(error);
   }
 
-  /** Checks the next rows, parsed from JSON. */
-  addParsed(rows: readonly unknown[]): void {
-    const scratch = this.reader.allocate(1);
-    for (const row of rows) {
-      const place = this.rows++;
-      const id = this.reader.idOf(row);
-      const problem = typeof id === 'object' ? id : this.reader.read(row, scratch, 0);
-      if (problem === undefined) continue;
-      const error: RowError = { row: place, code: problem.code, message: problem.message };
-      if (id !== undefined && typeof id !== 'object') error.id = id;
-      this.count(error);
-    }
-  }
-
   report(): RowReport {
     const { rows, invalid, errors } = this;
     const errorsByCode = Object.fromEntries([...this.errorsByCode].sort(([a], [b]) => (a < b ? -1 : 1)));
