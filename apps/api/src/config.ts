@@ -18,6 +18,8 @@ export const ApiSettings = z
     MAX_BODY_BYTES: integer(1024, 2 ** 40, 8 * 1024 * MIB),
     /** One line of NDJSON or one record of CSV. */
     MAX_ROW_BYTES: integer(64, 64 * MIB, 16 * MIB),
+    /** How many times its size a gzip body may inflate to; repeated bytes come to a thousand. */
+    MAX_GZIP_RATIO: integer(1, 2_000, 200),
     /** How long an upload may send nothing. */
     UPLOAD_IDLE_MS: integer(100, 600_000, 30_000),
     /** How long an Idempotency-Key stays in use after the API process that received its upload was killed. */

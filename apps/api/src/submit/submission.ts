@@ -18,7 +18,13 @@ import { mergeOptions, resultOptions, SubmitQuery } from './options.js';
 export interface SubmissionDeps {
   catalog: Catalog;
   metrics: ApiMetrics;
-  limits: { maxJsonBytes: number; maxBodyBytes: number; maxRowBytes: number; uploadIdleMs: number };
+  limits: {
+    maxJsonBytes: number;
+    maxBodyBytes: number;
+    maxRowBytes: number;
+    maxGzipRatio: number;
+    uploadIdleMs: number;
+  };
 }
 
 /** What is to be predicted with which model. */
@@ -125,13 +131,15 @@ export function createSplitter(
 
 /** What a body may be: JSON, and lines that are refused whole when one is bad, are read whole. */
 function bodyLimits({ limits }: SubmissionDeps, { format, query }: Intake): BodyLimits {
-  const { maxBodyBytes, maxJsonBytes, uploadIdleMs: idleMs } = limits;
-  if (format !== 'json' && query.on_invalid !== 'reject') return { maxBytes: maxBodyBytes, idleMs };
+  const { maxBodyBytes, maxJsonBytes, maxGzipRatio, uploadIdleMs: idleMs } = limits;
+  if (format !== 'json' && query.on_invalid !== 'reject') {
+    return { maxBytes: maxBodyBytes, maxGzipRatio, idleMs };
+  }
   const hint =
     format === 'json'
       ? 'send large batches as application/x-ndjson'
       : 'on_invalid=reject reads the body whole; without it any size is streamed';
-  return { maxBytes: Math.min(maxJsonBytes, maxBodyBytes), idleMs, hint };
+  return { maxBytes: Math.min(maxJsonBytes, maxBodyBytes), maxGzipRatio, idleMs, hint };
 }
 
 /** The body piece by piece. */
