@@ -51,7 +51,7 @@ export function parseBegun(answer: unknown): Begun {
 }
 
 const Text = z.instanceof(Buffer).transform(String);
-const Count = Text.transform(Number);
+const Count = Text.pipe(z.string().min(1)).transform(Number).pipe(z.number());
 const Columns = z.array(z.union([z.number(), z.tuple([z.number(), z.number()]), z.literal('id')]));
 
 /** The answer of the BEGIN script, in bytes. */

@@ -5,7 +5,7 @@ import { STATUSES } from '@millrace/batch/status';
 import type { Task } from '@millrace/batch/task';
 import { z } from 'zod';
 
-const Count = z.string().transform(Number);
+const Count = z.string().min(1).transform(Number).pipe(z.number());
 
 const TaskRecord = z.object({
   id: z.string(),
