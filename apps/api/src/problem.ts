@@ -92,10 +92,16 @@ function sendProblem(response: Response, { code, message, details }: BatchError,
 /** Reads on, for a while: a connection that is cut while the client still sends may cost it the answer. */
 function linger(request: Request): void {
   request.resume();
-  const timer = setTimeout(() => request.socket.destroy(), LINGER_MS);
-  const forget = () => clearTimeout(timer);
+  const { socket } = request;
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  const forget = () => {
+    clearTimeout(timer);
+    request.off('end', forget);
+    // The connection may serve many requests more.
+    socket.off('close', forget);
+  };
   request.once('end', forget);
-  request.socket.once('close', forget);
+  socket.once('close', forget);
 }
 
 function asBatchError(thrown: unknown): BatchError {

@@ -112,7 +112,7 @@ describe('while the worker runs', () => {
     const [before = ''] = serving.registry.pins;
     serving.write('add/1/model.onnx', adding(5));
     await serving.refresh();
-    serving.now += 61_000;
+    serving.now = Date.now() + 61_000;
     await serving.refresh();
     expect(serving.registry.pins).toEqual([
       expect.stringMatching(/^add@1 /),
@@ -142,7 +142,7 @@ it('a version stays what was proved, though its file has changed and its session
   const [pin = ''] = serving.registry.pins;
   serving.write('add/1/model.onnx', 'garbage');
   await serving.refresh();
-  serving.now += 61_000;
+  serving.now = Date.now() + 61_000;
   await serving.registry.refresh();
   expect(serving.pool.lastUsed(pin)).toBe(0);
   expect((await serving.predict(pin, [10])).predictions).toEqual([11]);
@@ -155,7 +155,7 @@ it('the same files as another version share a copy, which stays until both are g
   rmSync(join(serving.directory, 'add/1'), { recursive: true });
   await serving.refresh();
   // The removed version is let go, and so are all sessions: the next prediction loads from the copy.
-  serving.now += 61_000;
+  serving.now = Date.now() + 61_000;
   await serving.refresh();
   expect(serving.registry.pins).toEqual([expect.stringMatching(/^add@2 /)]);
   expect(await answer('add@2')).toEqual([11]);

@@ -1,5 +1,6 @@
 /** Streams a finished task to the client, chunk by chunk, as fast as the client reads. */
 import { once } from 'node:events';
+import { BatchError } from '@millrace/batch/errors';
 import { CSV_HEADER, taskErrorLine, toCsvLine } from '@millrace/batch/results/csv-line';
 import { type Outputs, type ResultRow, readRows, toLine } from '@millrace/batch/results/read-chunk';
 import { type Task, taskView } from '@millrace/batch/task';
@@ -47,7 +48,9 @@ export async function sendResult(
     }
     response.end();
   } catch (error) {
-    deps.log.error('a result broke off', { task_id: task.id, ...errorFields(error) });
+    // It has expired, or its client has erased it, while it was sent.
+    const level = error instanceof BatchError ? 'info' : 'error';
+    deps.log.log(level, 'a result broke off', { task_id: task.id, ...errorFields(error) });
     response.destroy();
   }
 }
