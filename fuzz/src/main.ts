@@ -20,13 +20,21 @@ const { values } = parseArgs({
   },
 });
 
+const counts = {
+  requests: Number(values.requests),
+  seed: Number(values.seed),
+  concurrency: Number(values.concurrency),
+};
+if (!Object.values(counts).every((count) => Number.isSafeInteger(count) && count > 0)) {
+  process.stderr.write(
+    'Usage: npm run fuzz -- [--requests <n>] [--seed <n>] [--concurrency <n>] [--models <folder>]\n',
+  );
+  process.exit(2);
+}
+
 const platform = await Platform.start(values.models);
 try {
-  const report = await fuzz(platform, {
-    requests: Number(values.requests),
-    seed: Number(values.seed),
-    concurrency: Number(values.concurrency),
-  });
+  const report = await fuzz(platform, counts);
   process.stdout.write(textOf(report));
   process.exitCode = report.violations.length === 0 ? 0 : 1;
 } finally {
