@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type PlatformProcess, startProcess } from '@millrace/local/platform-process';
 import { freePort, type RedisServer, startRedisServer } from '@millrace/local/redis-server';
-import { CatalogPublisher } from '@millrace/queue/catalog';
+import { CatalogPublisher } from '@millrace/queue/catalog-publisher';
 import { Keys } from '@millrace/queue/keys';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';

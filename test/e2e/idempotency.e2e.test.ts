@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { type PlatformProcess, startProcess } from '@millrace/local/platform-process';
 import { freePort } from '@millrace/local/redis-server';
-import { CatalogPublisher } from '@millrace/queue/catalog';
+import { CatalogPublisher } from '@millrace/queue/catalog-publisher';
 import { Keys } from '@millrace/queue/keys';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { commandName } from '../fixtures/command-names.js';

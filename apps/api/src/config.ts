@@ -18,6 +18,8 @@ export const ApiSettings = z
     MAX_BODY_BYTES: integer(1024, 2 ** 40, 8 * 1024 * MIB),
     /** One line of NDJSON or one record of CSV. */
     MAX_ROW_BYTES: integer(64, 64 * MIB, 16 * MIB),
+    /** How many times its size a gzip body may inflate to; repeated bytes come to a thousand. */
+    MAX_GZIP_RATIO: integer(1, 2_000, 200),
     /** Rows, and bytes of chunks, that may be in flight: accepted or being received, and not done. Of all clients, and of one. */
     MAX_IN_FLIGHT_ROWS: integer(1, 2 ** 50, 1_000_000_000),
     MAX_IN_FLIGHT_BYTES: integer(1, 2 ** 50, 4 * 1024 * MIB),

@@ -106,6 +106,8 @@ function linger(request: Request): void {
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);
   const forget = () => {
     clearTimeout(timer);
+    request.off('end', forget);
+    // The connection may serve many requests more.
     socket.off('close', forget);
   };
   request.once('end', forget);

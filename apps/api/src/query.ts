@@ -1,6 +1,7 @@
 /** Parameters, checked by name and value. */
 import { didYouMean } from '@millrace/batch/did-you-mean';
 import { BatchError } from '@millrace/batch/errors';
+import { shorten } from '@millrace/batch/rows/describe';
 import type { z } from 'zod';
 
 /**
@@ -15,9 +16,13 @@ export function parseParameters<Schema extends z.ZodObject>(
   const known = Object.keys(schema.shape);
   for (const name of Object.keys(values)) {
     if (known.includes(name)) continue;
-    throw new BatchError('unknown_parameter', `there is no ${where} "${name}"${didYouMean(name, known)}`, {
-      parameter: name,
-    });
+    throw new BatchError(
+      'unknown_parameter',
+      `there is no ${where} "${shorten(name)}"${didYouMean(name, known)}`,
+      {
+        parameter: name,
+      },
+    );
   }
   const result = schema.safeParse(values);
   if (result.success) return result.data;

@@ -2,7 +2,8 @@
 
 import { createLogger } from '@millrace/process/logger';
 import { createRegistry } from '@millrace/process/metrics';
-import { Catalog, CatalogPublisher } from '@millrace/queue/catalog';
+import { Catalog } from '@millrace/queue/catalog';
+import { CatalogPublisher } from '@millrace/queue/catalog-publisher';
 import { ClaimStore } from '@millrace/queue/claim-store';
 import {
   connectForRequests,
@@ -34,6 +35,7 @@ export const LIMITS = {
   maxJsonBytes: 64 * 1024,
   maxBodyBytes: 256 * 1024,
   maxRowBytes: 1024,
+  maxGzipRatio: 200,
   uploadIdleMs: 10_000,
   followMaxMs: 60_000,
 };

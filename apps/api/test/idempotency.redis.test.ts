@@ -318,9 +318,9 @@ describe('while an upload is under way', () => {
     const upload = await openUpload();
     const task = (await redis.redis.hget(keys.claim('anonymous', key), 'task')) as string;
     // What the other request does first; it takes the key afterwards.
-    await harness.store.abort(task, 'upload_aborted', 'the API process that received it fell silent');
+    await harness.store.abort(task, 'the API process that received it fell silent');
     upload.end(LINES);
-    expect(await answerTo(upload)).toMatchObject({ status: 409, body: { code: 'idempotency_key_in_use' } });
+    expect(await answerTo(upload)).toMatchObject({ status: 503, body: { code: 'upload_interrupted' } });
     await submit({ type: NDJSON, body: LINES }).expect(202);
   });
 });

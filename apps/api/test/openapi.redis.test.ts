@@ -14,6 +14,7 @@ import request from 'supertest';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { IRIS_MANIFEST, irisDescriptor } from '../../../test/fixtures/iris.js';
 import { useRedis } from '../../../test/fixtures/redis.js';
+import { newTask } from '../../../test/fixtures/task.js';
 import { STATUS } from '../dist/problem.js';
 import { type Harness, startHarness } from './harness.js';
 
@@ -311,15 +312,7 @@ describe('what the application does is as documented', () => {
 async function startedTask(): Promise<string> {
   const id = randomUUID();
   const { store } = harness;
-  await store.create({
-    id,
-    client: 'anonymous',
-    model: 'iris@1',
-    fingerprint: 'of other files',
-    format: 'ndjson',
-    pool: 'default',
-    requestId: 'r',
-  });
+  await store.create(newTask({ id, fingerprint: 'of other files' }));
   await store.append(id, { index: 0, firstRow: 0, rows: 2, bytes: Buffer.from('1\n2\n') });
   return id;
 }

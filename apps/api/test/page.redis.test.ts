@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
+import { newTask } from '../../../test/fixtures/task.js';
 import { type Harness, startHarness } from './harness.js';
 
 const redis = useRedis();
@@ -18,8 +19,7 @@ afterAll(() => harness.stop());
 /** A task with chunks of so many rows, of which none is done. */
 async function taskOf(sizes: readonly number[]): Promise<string> {
   const id = randomUUID();
-  const base = { client: 'anonymous', model: 'iris@1', fingerprint: 'f', pool: 'default', requestId: 'r' };
-  await harness.store.create({ id, format: 'ndjson', ...base });
+  await harness.store.create(newTask({ id }));
   let firstRow = 0;
   for (const [index, rows] of sizes.entries()) {
     await harness.store.append(id, { index, firstRow, rows, bytes: Buffer.from('…') });

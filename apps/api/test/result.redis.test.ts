@@ -9,6 +9,7 @@ import { TaskStore } from '@millrace/queue/task-store';
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
+import { newTask } from '../../../test/fixtures/task.js';
 import { type Harness, startHarness } from './harness.js';
 
 const redis = useRedis();
@@ -23,15 +24,7 @@ afterAll(() => harness.stop());
 /** A task of three chunks of two rows; row i is predicted as i, row 3 is bad. */
 async function finishedTask(store = harness.store): Promise<string> {
   const id = randomUUID();
-  await store.create({
-    id,
-    client: 'anonymous',
-    model: 'iris@1',
-    fingerprint: 'f',
-    format: 'ndjson',
-    pool: 'default',
-    requestId: 'r',
-  });
+  await store.create(newTask({ id }));
   for (let index = 0; index < 3; index++) {
     await store.append(id, { index, firstRow: index * 2, rows: 2, bytes: Buffer.from('…') });
   }
@@ -134,15 +127,7 @@ it.each(['application/json', 'application/x-ndjson'])(
 
 it('a task whose upload broke off says so in every format', async () => {
   const id = randomUUID();
-  await harness.store.create({
-    id,
-    client: 'anonymous',
-    model: 'iris@1',
-    fingerprint: 'f',
-    format: 'ndjson',
-    pool: 'default',
-    requestId: 'r',
-  });
+  await harness.store.create(newTask({ id }));
   await harness.store.abort(id, 'the client went away');
   const error = { code: 'upload_aborted', message: 'the client went away' };
   expect(JSON.parse((await get(id)).body)).toMatchObject({ status: 'failed', error });
@@ -153,15 +138,7 @@ it('a task whose upload broke off says so in every format', async () => {
 describe('waiting', () => {
   it('ends with the task, not with the time', async () => {
     const id = randomUUID();
-    await harness.store.create({
-      id,
-      client: 'anonymous',
-      model: 'iris@1',
-      fingerprint: 'f',
-      format: 'ndjson',
-      pool: 'default',
-      requestId: 'r',
-    });
+    await harness.store.create(newTask({ id }));
     await harness.store.append(id, { index: 0, firstRow: 0, rows: 2, bytes: Buffer.from('…') });
     await harness.store.seal(id, 1);
     const waiting = get(id)

@@ -8,19 +8,12 @@ import { TaskStore } from '@millrace/queue/task-store';
 import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
+import { newTask } from '../../../test/fixtures/task.js';
 import { Upload } from '../dist/submit/upload.js';
 
 const redis = useRedis();
 const ID = 'task-1';
-const TASK = {
-  id: ID,
-  client: 'alice',
-  model: 'iris@1',
-  fingerprint: 'f',
-  format: 'ndjson' as const,
-  pool: 'default',
-  requestId: 'request-1',
-};
+const TASK = newTask({ id: ID });
 
 let connection: Redis;
 let keys: Keys;

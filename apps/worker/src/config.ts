@@ -1,5 +1,6 @@
 /** The worker's settings. */
 import { availableParallelism } from 'node:os';
+import { PoolName } from '@millrace/batch/manifest/manifest';
 import { integer, PROCESS_SETTINGS } from '@millrace/process/env-types';
 import { z } from 'zod';
 
@@ -7,10 +8,7 @@ export const WorkerSettings = z.object({
   ...PROCESS_SETTINGS,
   MODELS_DIR: z.string().default('./models'),
   /** The pool of workers that this one belongs to; it serves the models whose manifest names it. */
-  POOL: z
-    .string()
-    .regex(/^[a-z][a-z0-9_-]{0,30}$/, 'must be lower-case letters, digits, - and _')
-    .default('default'),
+  POOL: PoolName,
   /** How often the model directory is looked at for new versions and moved aliases. */
   MODELS_POLL_MS: integer(100, 3_600_000, 2_000),
   /** How long the proof of one version may take. */

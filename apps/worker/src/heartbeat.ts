@@ -1,6 +1,6 @@
 /** Keeps telling the catalogue, for as long as the worker runs, which versions it serves. */
 import { errorFields, type Logger } from '@millrace/process/logger';
-import type { CatalogPublisher, ServedModels } from '@millrace/queue/catalog';
+import type { CatalogPublisher, ServedModels } from '@millrace/queue/catalog-publisher';
 import { HEARTBEAT_MS } from '@millrace/queue/keys';
 
 export class Heartbeat {

@@ -4,7 +4,7 @@ import { listen } from '@millrace/process/listen';
 import { errorFields, type Logger } from '@millrace/process/logger';
 import { createRegistry } from '@millrace/process/metrics';
 import type { Running, StopWith } from '@millrace/process/run-process';
-import { CatalogPublisher } from '@millrace/queue/catalog';
+import { CatalogPublisher } from '@millrace/queue/catalog-publisher';
 import { connectForWork, isOutage, serverProblems, watchOutages } from '@millrace/queue/connection';
 import { Consumer } from '@millrace/queue/consumer';
 import { FinishedEvents } from '@millrace/queue/finished-events';

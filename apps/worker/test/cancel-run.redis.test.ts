@@ -7,6 +7,7 @@ import { Registry } from 'prom-client';
 import { expect, it, onTestFinished } from 'vitest';
 import { onnxModel } from '../../../test/fixtures/onnx-graph.js';
 import { useRedis } from '../../../test/fixtures/redis.js';
+import { newTask } from '../../../test/fixtures/task.js';
 import { WorkerMetrics } from '../dist/metrics.js';
 import { runChunk } from '../dist/run-chunk.js';
 import { Suspects, searchLimits } from '../dist/suspects/suspects.js';
@@ -77,8 +78,7 @@ it.each(['cancelled', 'erased'])(
     };
 
     const fingerprint = serving.registry.models.served.find(({ name }) => name === 'slow')?.fingerprint ?? '';
-    const base = { client: 'alice', model: 'slow@1', fingerprint, pool: 'default', requestId: 'r' };
-    await store.create({ id: TASK, format: 'ndjson', ...base });
+    await store.create(newTask({ id: TASK, model: 'slow@1', fingerprint }));
     await store.append(TASK, { index: 0, firstRow: 0, rows: ROWS, bytes: Buffer.from('1\n'.repeat(ROWS)) });
     await store.seal(TASK, 1);
     const run: ChunkRun = {

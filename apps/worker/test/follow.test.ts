@@ -112,7 +112,7 @@ describe('while the worker runs', () => {
     const [before = ''] = serving.registry.pins;
     serving.write('add/1/model.onnx', adding(5));
     await serving.refresh();
-    serving.now += 61_000;
+    serving.now = Date.now() + 61_000;
     await serving.refresh();
     expect(serving.registry.pins).toEqual([
       expect.stringMatching(/^add@1 /),
@@ -142,7 +142,7 @@ it('a version stays what was proved, though its file has changed and its session
   const [pin = ''] = serving.registry.pins;
   serving.write('add/1/model.onnx', 'garbage');
   await serving.refresh();
-  serving.now += 61_000;
+  serving.now = Date.now() + 61_000;
   await serving.registry.refresh();
   expect(serving.pool.lastUsed(pin)).toBe(0);
   expect((await serving.predict(pin, [10])).predictions).toEqual([11]);
@@ -155,7 +155,7 @@ it('the same files as another version share a copy, which stays until both are g
   rmSync(join(serving.directory, 'add/1'), { recursive: true });
   await serving.refresh();
   // The removed version is let go, and so are all sessions: the next prediction loads from the copy.
-  serving.now += 61_000;
+  serving.now = Date.now() + 61_000;
   await serving.refresh();
   expect(serving.registry.pins).toEqual([expect.stringMatching(/^add@2 /)]);
   expect(await answer('add@2')).toEqual([11]);
@@ -186,6 +186,39 @@ it('a version that is away for one look only stays', async () => {
   renameSync(join(serving.directory, 'add/.2'), join(serving.directory, 'add/2'));
   await serving.registry.refresh();
   expect(serving.served()).toEqual(['add@1', 'add@2']);
+});
+
+describe('news are told at once', () => {
+  const told = async () => {
+    let times = 0;
+    serving.write('add/1/model.onnx', adding(1));
+    serving.write('add/aliases.json', { champion: 1 });
+    await serving.open({ onChange: () => times++ });
+    return () => times;
+  };
+
+  it.each([
+    ['a file beside the versions', () => serving.write('add/stray.onnx', adding(1))],
+    ['a bare file of a version that is there', () => serving.write('add.onnx', adding(1))],
+    ['aliases that are gone', () => rmSync(join(serving.directory, 'add/aliases.json'))],
+  ])('%s', async (_, change) => {
+    const times = await told();
+    await serving.refresh();
+    const before = times();
+    change();
+    await serving.refresh();
+    expect(times()).toBe(before + 1);
+  });
+
+  it('a refusal that is no longer one', async () => {
+    const times = await told();
+    serving.write('add/stray.onnx', adding(1));
+    await serving.refresh();
+    const before = times();
+    rmSync(join(serving.directory, 'add/stray.onnx'));
+    await serving.refresh();
+    expect([times(), serving.refused()]).toEqual([before + 1, []]);
+  });
 });
 
 describe('data beside the ONNX file', () => {

@@ -10,6 +10,7 @@ import type { Redis } from 'ioredis';
 import { Registry } from 'prom-client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
+import { newTask } from '../../../test/fixtures/task.js';
 import { InferencePool } from '../dist/inference/pool.js';
 import { WorkerMetrics } from '../dist/metrics.js';
 import { ModelRegistry } from '../dist/models/model-registry.js';
@@ -67,16 +68,7 @@ beforeEach(async () => {
 
 async function submitted(lines: string, rows: number, model = 'fragile@1'): Promise<void> {
   const fingerprint = models.models.served[0]?.fingerprint ?? '';
-  const requestId = 'request-1';
-  await store.create({
-    id: TASK,
-    client: 'alice',
-    model,
-    fingerprint,
-    format: 'ndjson',
-    pool: 'default',
-    requestId,
-  });
+  await store.create(newTask({ id: TASK, model, fingerprint }));
   await store.append(TASK, { index: 0, firstRow: 0, rows, bytes: Buffer.from(lines) });
   await store.seal(TASK, 1);
 }

@@ -1,10 +1,11 @@
 /** The names within reach of a typo: at most a third of the letters wrong. */
 export function didYouMean(word: string, known: Iterable<string>): string {
+  const lower = word.toLowerCase();
   const limit = Math.max(1, Math.floor(word.length / 3));
   let best: string | undefined;
   let bestDistance = limit + 1;
   for (const name of known) {
-    const distance = editDistance(word.toLowerCase(), name.toLowerCase(), bestDistance);
+    const distance = editDistance(lower, name.toLowerCase(), bestDistance);
     if (distance < bestDistance) {
       best = name;
       bestDistance = distance;

@@ -88,6 +88,9 @@ export function outcomeOf(code: RowCode): 'invalid' | 'failed' {
 /** The client's own name for a row, carried from the input to the result. */
 export type RowId = string | number;
 
+/** Rows that an answer about bad rows lists; the others are only counted. */
+export const LISTED_ROWS_MAX = 100;
+
 /** Why one row has no prediction. `row` counts from 0 over the whole task. */
 export interface RowError {
   row: number;

@@ -1,5 +1,6 @@
 import { ConfigError, readConfig } from '@millrace/process/config';
 import { flag, integer, PROCESS_SETTINGS } from '@millrace/process/env-types';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { ApiSettings } from '../../../apps/api/dist/config.js';
@@ -65,4 +66,56 @@ it('the worker takes as many threads as the machine has cores, unless it is told
   expect(readConfig(WorkerSettings, {}).WORKER_THREADS).toBeGreaterThan(0);
   expect(readConfig(WorkerSettings, { WORKER_THREADS: '3' }).WORKER_THREADS).toBe(3);
   expect(() => readConfig(WorkerSettings, { WORKER_THREADS: '0' })).toThrow('WORKER_THREADS=0');
+});
+
+describe('any environment', () => {
+  const anyValue = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.constantFrom(
+      '0',
+      '1',
+      '5',
+      '1e3',
+      '-1',
+      '0x10',
+      ' 7',
+      'redis://h',
+      'rediss://u:p@h:1/2',
+      'json',
+      'info',
+    ),
+  );
+
+  it.each([
+    ['the API', ApiSettings],
+    ['a worker', WorkerSettings],
+  ])('holds settings for %s, or names each that does not hold', (_, schema) => {
+    const names = Object.keys(schema.shape);
+    const anyEnv = fc.dictionary(fc.constantFrom(...names, 'PATH', '__proto__'), anyValue);
+    fc.assert(
+      fc.property(anyEnv, (env) => {
+        try {
+          expect(Object.keys(readConfig(schema, env))).toEqual(
+            expect.arrayContaining(['REDIS_URL', 'KEY_PREFIX']),
+          );
+        } catch (error) {
+          expect(error).toBeInstanceOf(ConfigError);
+          for (const line of (error as Error).message.split('\n  ').slice(1)) {
+            expect(names).toContain(/^\w+/.exec(line)?.[0]);
+          }
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('spells each whole number within its bounds', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: -3, max: 14 }), (size) => {
+        const read = () => readConfig(Settings, { SIZE: String(size) }).SIZE;
+        if (size >= 1 && size <= 10) expect(read()).toBe(size);
+        else expect(read).toThrow(ConfigError);
+      }),
+    );
+  });
 });

@@ -52,7 +52,7 @@ export function parseBegun(answer: unknown): Begun {
 }
 
 const Text = z.instanceof(Buffer).transform(String);
-const Count = Text.transform(Number);
+const Count = Text.pipe(z.string().min(1)).transform(Number).pipe(z.number());
 
 /** The answer of the BEGIN script, in bytes. */
 const BeginReply = z.union([

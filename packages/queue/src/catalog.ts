@@ -1,4 +1,4 @@
-/** What workers publish of the models they serve, and what the API reads of it. The API never opens a model. */
+/** The catalogue is what the API knows of models: what workers publish of those that they serve. The API never opens a model. */
 import { didYouMean } from '@millrace/batch/did-you-mean';
 import { BatchError } from '@millrace/batch/errors';
 import {
@@ -7,90 +7,14 @@ import {
   modelKey,
   modelPin,
   parseModelRef,
-  Refusal,
+  type Refusal,
 } from '@millrace/batch/model';
 import type { Redis } from 'ioredis';
-import { z } from 'zod';
-import { DESCRIPTOR_TTL_MS, HEARTBEAT_TTL_MS, type Keys, WORKER_INDEX_MS } from './keys.js';
+import type { z } from 'zod';
+import type { Keys } from './keys.js';
+import { WorkerBeat } from './worker-beat.js';
 
 const CACHE_MS = 1_000;
-
-/** What one worker says of its models. */
-export interface ServedModels {
-  served: readonly ModelDescriptor[];
-  refused: readonly Refusal[];
-  /** By model name. */
-  aliases: Readonly<Record<string, ModelAliases>>;
-  /** False while the worker has not yet looked at everything: what it does not say may still come. */
-  isComplete?: boolean;
-}
-
-const WorkerBeat = z.object({
-  id: z.string(),
-  pins: z.array(z.string()),
-  refused: z.array(Refusal),
-  aliases: z.record(z.string(), ModelAliases),
-  is_complete: z.boolean().default(true),
-  /** Inference threads; a worker of an earlier release does not say. */
-  threads: z.int().min(1).default(1),
-});
-type WorkerBeat = z.infer<typeof WorkerBeat>;
-
-/** Publishes, for one worker process, the versions it has loaded and proved. */
-export class CatalogPublisher {
-  private published = new Map<string, ModelDescriptor>();
-
-  constructor(
-    private readonly redis: Redis,
-    private readonly keys: Keys,
-    private readonly workerId: string,
-    private readonly threads = 1,
-  ) {}
-
-  /** To be called every `HEARTBEAT_MS`, and when the models change. */
-  async beat({ served, refused, aliases, isComplete = true }: ServedModels, now: number): Promise<void> {
-    const beat: WorkerBeat = {
-      id: this.workerId,
-      pins: served.map(modelPin),
-      refused: [...refused],
-      aliases,
-      is_complete: isComplete,
-      threads: this.threads,
-    };
-    const index = (key: string, member: string, keptMs: number) => [
-      this.redis.zadd(key, now, member),
-      this.redis.zremrangebyscore(key, '-inf', now - keptMs),
-      this.redis.pexpire(key, keptMs),
-    ];
-    const models = new Map(served.map((model) => [modelKey(model), model]));
-    const removed = [...this.published.keys()].filter((key) => !models.has(key));
-    this.published = models;
-    await Promise.all([
-      // Another worker that still serves it publishes it again with its next beat.
-      ...removed.flatMap((key) => [
-        this.redis.zrem(this.keys.models(), key),
-        this.redis.del(this.keys.model(key)),
-      ]),
-      ...served.flatMap((model) => [
-        this.redis.set(this.keys.model(modelKey(model)), JSON.stringify(model), 'PX', DESCRIPTOR_TTL_MS),
-        ...index(this.keys.models(), modelKey(model), DESCRIPTOR_TTL_MS),
-      ]),
-      ...Object.entries(aliases).map(([name, each]) =>
-        this.redis.set(this.keys.aliases(name), JSON.stringify(each), 'PX', DESCRIPTOR_TTL_MS),
-      ),
-      this.redis.set(this.keys.worker(this.workerId), JSON.stringify(beat), 'PX', HEARTBEAT_TTL_MS),
-      ...index(this.keys.workers(), this.workerId, WORKER_INDEX_MS),
-    ]);
-  }
-
-  /** Says at once that this worker serves nothing any more. */
-  async leave(): Promise<void> {
-    await Promise.all([
-      this.redis.del(this.keys.worker(this.workerId)),
-      this.redis.zrem(this.keys.workers(), this.workerId),
-    ]);
-  }
-}
 
 /** A model version as the API offers it. */
 export interface CatalogEntry {

@@ -102,11 +102,6 @@ export class ClaimStore {
     return (await this.scripts.free(...this.keysOf(claim), claim.task)) === 1;
   }
 
-  /** True when the claim's task was aborted. Of one that its own request has not aborted: another has, to take the key over. */
-  async isAborted(claim: Claim): Promise<boolean> {
-    return (await this.tasks.read(claim.task))?.error?.code === 'upload_aborted';
-  }
-
   /** True when the task of a request that is no more was accepted; it is the answer then. Otherwise it cannot be any more. */
   private async settle(claim: Claim): Promise<boolean> {
     await this.tasks.abort(claim.task, SILENT_UPLOAD);

@@ -6,7 +6,7 @@ import type { ErrorCounts, Task } from '@millrace/batch/task';
 import { z } from 'zod';
 import { errorCountField } from './scripts/error-groups.js';
 
-const Count = z.string().transform(Number);
+const Count = z.string().min(1).transform(Number).pipe(z.number());
 
 const Columns = z.array(z.union([z.number(), z.tuple([z.number(), z.number()]), z.literal('id')]));
 /** What CSV columns hold, as it is recorded. */

@@ -1,5 +1,6 @@
 import type { ModelDescriptor } from '@millrace/batch/model';
-import { Catalog, CatalogPublisher, type ServedModels } from '@millrace/queue/catalog';
+import { Catalog } from '@millrace/queue/catalog';
+import { CatalogPublisher, type ServedModels } from '@millrace/queue/catalog-publisher';
 import { HEARTBEAT_TTL_MS, type Keys } from '@millrace/queue/keys';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { irisDescriptor } from '../../../test/fixtures/iris.js';

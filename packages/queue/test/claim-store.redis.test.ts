@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
+import { newTask } from '../../../test/fixtures/task.js';
 
 const redis = useRedis();
 const LIFETIMES: ClaimLifetimes = { leaseMs: 30_000, keptMs: 60_000 };
@@ -46,15 +47,7 @@ class WatchedStore extends TaskStore {
 
 const claimOf = (task: string, key = KEY, client = CLIENT): Claim => ({ client, key, task });
 const chunk = { index: 0, firstRow: 0, rows: 1, bytes: Buffer.from('[1]\n') };
-const record = (id: string) => ({
-  id,
-  client: CLIENT,
-  model: 'iris@1',
-  fingerprint: 'f',
-  format: 'ndjson' as const,
-  pool: 'default',
-  requestId: 'request-1',
-});
+const record = (id: string) => newTask({ id, client: CLIENT });
 
 /** The steps of a request that is accepted, in their order. */
 const STEPS: [name: string, take: (claim: Claim) => Promise<unknown>][] = [

@@ -5,19 +5,12 @@ import { type NewTask, TaskStore } from '@millrace/queue/task-store';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
+import { newTask } from '../../../test/fixtures/task.js';
 
 const redis = useRedis();
 const NOW = Date.now();
 const LIFETIMES = { leaseMs: 5_000, unfinishedMs: 100_000, resultsMs: 20_000, recordMs: 30_000 };
-const TASK: NewTask = {
-  id: 'task-1',
-  client: 'alice',
-  model: 'iris@1',
-  fingerprint: 'f1',
-  format: 'ndjson',
-  pool: 'default',
-  requestId: 'request-1',
-};
+const TASK = newTask({ client: 'alice' });
 const PINS = ['iris@1 f1'];
 const ROWS = 3;
 

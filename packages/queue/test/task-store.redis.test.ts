@@ -6,24 +6,17 @@ import { groupErrors } from '@millrace/batch/results/error-groups';
 import { isTerminal } from '@millrace/batch/status';
 import { connectForRequests } from '@millrace/queue/connection';
 import { DEFAULT_LIFETIMES, type Keys, type Lifetimes } from '@millrace/queue/keys';
-import { type NewTask, TaskStore } from '@millrace/queue/task-store';
+import { TaskStore } from '@millrace/queue/task-store';
 import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
+import { newTask } from '../../../test/fixtures/task.js';
 
 const redis = useRedis();
 const LIFETIMES: Lifetimes = { leaseMs: 5_000, unfinishedMs: 60_000, resultsMs: 30_000, recordMs: 90_000 };
 const NOW = 1_800_000_000_000;
-const TASK: NewTask = {
-  id: 'task-1',
-  client: 'alice',
-  model: 'iris@1',
-  fingerprint: 'f1',
-  format: 'ndjson',
-  pool: 'default',
-  requestId: 'request-1',
-};
+const TASK = newTask({ client: 'alice' });
 const SERVED = ['roses@1 f1', 'iris@1 f1'];
 const ROWS = 3;
 

@@ -1,5 +1,11 @@
 /** What the API answers, as schemas: the views that `taskView`, `models.ts` and `health.ts` build. A test compares them with real answers. */
-import { FAILED_ROW_CODES, HALTED_ROW_CODES, INVALID_ROW_CODES, REQUEST_CODES } from '@millrace/batch/errors';
+import {
+  FAILED_ROW_CODES,
+  HALTED_ROW_CODES,
+  INVALID_ROW_CODES,
+  LISTED_ROWS_MAX,
+  REQUEST_CODES,
+} from '@millrace/batch/errors';
 import { OUTCOMES } from '@millrace/batch/ledger';
 import { Manifest } from '@millrace/batch/manifest/manifest';
 import { Refusal } from '@millrace/batch/model';
@@ -83,7 +89,7 @@ export const DryRun = z.object({
   invalid: COUNT,
   would_be_accepted: z.boolean().describe('False when bad rows would refuse the submission.'),
   errors_by_code: z.partialRecord(z.enum(INVALID_ROW_CODES), COUNT),
-  errors: z.array(RowError).max(100).describe('The first 100 bad rows.'),
+  errors: z.array(RowError).max(LISTED_ROWS_MAX).describe(`The first ${LISTED_ROWS_MAX} bad rows.`),
   estimate: z
     .object({ rows_per_second: z.number(), seconds: z.number() })
     .nullable()

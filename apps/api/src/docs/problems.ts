@@ -6,7 +6,7 @@ import type { ZodOpenApiResponsesObject } from 'zod-openapi';
 import { STATUS } from '../problem.js';
 
 const MEANING: Record<RequestCode, string> = {
-  body_too_large: 'the body is beyond the limit for its format',
+  body_too_large: 'the body is beyond the limit for its format, or inflates to many times its size',
   conflicting_parameter: 'query and body say different things, or two parameters do not go together',
   duplicate_column: 'the CSV header has a column twice',
   empty_batch: 'there is no row',
@@ -69,6 +69,7 @@ export const Problem = z
     features: z.array(z.string()).optional(),
     models: z.array(z.string()).optional().describe('The versions that are offered.'),
     limit_bytes: z.int().optional(),
+    limit_ratio: z.int().optional().describe('Of the inflated body to what was sent.'),
     limit_rows: z.int().optional(),
     in_flight_bytes: z.int().optional(),
     in_flight_rows: z.int().optional(),

@@ -1,5 +1,6 @@
 /** Streams a task to the client, chunk by chunk, as fast as the client reads. */
 import { once } from 'node:events';
+import { BatchError } from '@millrace/batch/errors';
 import type { Outputs } from '@millrace/batch/results/read-chunk';
 import { isTerminal } from '@millrace/batch/status';
 import type { Task } from '@millrace/batch/task';
@@ -102,7 +103,9 @@ async function writeParts(
   } catch (error) {
     // A client that has left is no fault.
     if (response.destroyed) return;
-    log.error('a result broke off', { task_id: taskId, ...errorFields(error) });
+    // It has expired, or its client has erased it, while it was sent.
+    const level = error instanceof BatchError ? 'info' : 'error';
+    log.log(level, 'a result broke off', { task_id: taskId, ...errorFields(error) });
     response.destroy();
   }
 }

@@ -5,21 +5,21 @@ import type { Request } from 'express';
 
 export type BodyFormat = 'json' | 'ndjson' | 'csv';
 
-const FORMATS: Record<string, BodyFormat> = {
-  'application/json': 'json',
-  'application/x-ndjson': 'ndjson',
-  'application/ndjson': 'ndjson',
-  'application/jsonl': 'ndjson',
-  'application/x-jsonlines': 'ndjson',
-  'text/csv': 'csv',
-};
+const FORMATS: ReadonlyMap<string, BodyFormat> = new Map([
+  ['application/json', 'json'],
+  ['application/x-ndjson', 'ndjson'],
+  ['application/ndjson', 'ndjson'],
+  ['application/jsonl', 'ndjson'],
+  ['application/x-jsonlines', 'ndjson'],
+  ['text/csv', 'csv'],
+]);
 
 /** @throws BatchError `unsupported_media_type` */
 export function bodyFormat(request: Request): BodyFormat {
   const [type = '', ...parameters] = (request.get('content-type') ?? '')
     .split(';')
     .map((part) => part.trim().toLowerCase());
-  const format = FORMATS[type];
+  const format = FORMATS.get(type);
   if (format === undefined) {
     throw new BatchError(
       'unsupported_media_type',
@@ -39,6 +39,8 @@ export function bodyFormat(request: Request): BodyFormat {
 export interface BodyLimits {
   /** After inflating. */
   maxBytes: number;
+  /** How many times its size a gzip body may inflate to. */
+  maxGzipRatio: number;
   /** How long the client may send nothing. */
   idleMs: number;
   /** What to do about a body that is too large. */
@@ -60,6 +62,10 @@ export async function* readBody(request: Request, limits: BodyLimits): AsyncGene
       if (piece === undefined) return;
       total += piece.length;
       if (total > limits.maxBytes) throw tooLarge(limits);
+      const { gzipBytes } = pieces;
+      if (gzipBytes !== undefined && total > RATIO_FREE_BYTES && total > limits.maxGzipRatio * gzipBytes()) {
+        throw inflatesTooMuch(limits);
+      }
       yield piece;
     }
   } catch (error) {
@@ -70,7 +76,12 @@ export async function* readBody(request: Request, limits: BodyLimits): AsyncGene
   }
 }
 
+/** So much may come of any gzip body: what does no harm in plain does none inflated. */
+const RATIO_FREE_BYTES = 16 * 1024 * 1024;
+
 interface Pieces {
+  /** How many bytes the pieces so far were inflated from; absent when the body comes plain. */
+  gzipBytes?(): number;
   next(): Promise<IteratorResult<Uint8Array>>;
   return?(): Promise<unknown>;
 }
@@ -87,6 +98,7 @@ function openBody(request: Request): Pieces {
   request.pipe(gunzip);
   const pieces = gunzip.iterator() as Pieces;
   return {
+    gzipBytes: () => gunzip.bytesWritten,
     next: () => pieces.next(),
     return: async () => {
       request.off('error', giveUp);
@@ -119,6 +131,14 @@ function tooLarge({ maxBytes, hint }: BodyLimits): BatchError {
     {
       limit_bytes: maxBytes,
     },
+  );
+}
+
+function inflatesTooMuch({ maxGzipRatio }: BodyLimits): BatchError {
+  return new BatchError(
+    'body_too_large',
+    `the body inflates to more than ${maxGzipRatio} times its size; send it without gzip`,
+    { limit_ratio: maxGzipRatio },
   );
 }
 

@@ -39,10 +39,7 @@ export class ClaimedKey {
 
   /** To be called when the request came to nothing and its task is undone: `error`, or what explains it better. */
   async abandon(error: unknown): Promise<unknown> {
-    // The other request aborts the task first and takes the key then; this one may come in between.
-    const isEnded = error instanceof BatchError && error.code === 'task_ended';
-    const isTaken = isEnded && (await this.claims.isAborted(this.claim));
-    return (await this.claims.abandon(this.claim)) && !isTaken ? error : takenOver();
+    return (await this.claims.abandon(this.claim)) ? error : takenOver();
   }
 
   /** Stops renewing; what is left of the lease runs out. */

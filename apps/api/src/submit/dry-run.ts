@@ -9,8 +9,10 @@ import { valuesPerRow } from '@millrace/batch/manifest/complete';
 import { modelKey, rowsPerChunk } from '@millrace/batch/model';
 import { RowCheck } from '@millrace/batch/rows/row-check';
 import { RowReader } from '@millrace/batch/rows/row-reader';
+import type { Chunk } from '@millrace/batch/split/chunk-splitter';
 import type { LineFormat } from '@millrace/batch/split/record-borders';
 import type { CatalogEntry } from '@millrace/queue/catalog';
+import { toLines } from './json-body.js';
 import {
   createSplitter,
   type Intake,
@@ -30,11 +32,9 @@ const TURN_MS = 5;
 
 /** The answer to a dry run. @throws BatchError as a submission, but for `invalid_rows` */
 export async function dryRun(deps: SubmissionDeps, intake: Intake): Promise<Record<string, unknown>> {
-  const { format, query } = intake;
-  const { entry, check, onInvalid } =
-    format === 'json'
-      ? await checkJson(deps, intake)
-      : { ...(await checkLines(deps, intake, format)), onInvalid: query.on_invalid ?? 'report' };
+  const { format } = intake;
+  const { entry, lines, bytes, onInvalid } = await openRows(deps, intake);
+  const check = await checkRows(deps, entry, lines, bytes);
   const { rows, valid, invalid, errors, errorsByCode } = check.report();
   if (rows === 0) throw new BatchError('empty_batch', 'the body has no rows');
   deps.metrics.task(modelKey(entry.model), format, 'checked', rows);
@@ -50,35 +50,37 @@ export async function dryRun(deps: SubmissionDeps, intake: Intake): Promise<Reco
   };
 }
 
-async function checkJson(deps: SubmissionDeps, intake: Intake) {
-  const { rows, entry, onInvalid = 'reject' } = await readJsonRows(deps, intake);
-  refuseTooMany(rows.length, entry.model.manifest.limits.max_rows);
-  const check = new RowCheck(new RowReader(entry.model.manifest));
-  const pause = pauser();
-  const { maxRows } = sliceOf(entry);
-  for (let start = 0; start < rows.length; start += maxRows) {
-    check.addParsed(rows.slice(start, start + maxRows));
-    await pause();
+/** The rows as a submission would store them: JSON is parsed whole and becomes lines. */
+async function openRows(deps: SubmissionDeps, intake: Intake) {
+  const { format, query } = intake;
+  if (format === 'json') {
+    const { rows, entry, onInvalid = 'reject' } = await readJsonRows(deps, intake);
+    return { entry, lines: 'ndjson' as const, bytes: [toLines(rows)], onInvalid };
   }
-  return { entry, check, onInvalid };
+  const entry = await resolveModel(deps, query.model);
+  return { entry, lines: format, bytes: streamBody(deps, intake), onInvalid: query.on_invalid ?? 'report' };
 }
 
-async function checkLines(deps: SubmissionDeps, intake: Intake, format: LineFormat) {
-  const entry = await resolveModel(deps, intake.query.model);
+async function checkRows(
+  deps: SubmissionDeps,
+  entry: CatalogEntry,
+  format: LineFormat,
+  bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<RowCheck> {
   const { manifest } = entry.model;
   const { splitter, columns } = createSplitter(deps, format, entry, sliceOf(entry));
   const check = new RowCheck(new RowReader(manifest));
   const pause = pauser();
-  const take = async (chunks: Iterable<{ firstRow: number; rows: number; bytes: Uint8Array }>) => {
+  const take = async (chunks: Iterable<Chunk>) => {
     for (const chunk of chunks) {
       refuseTooMany(chunk.firstRow + chunk.rows, manifest.limits.max_rows);
       check.addChunk({ ...chunk, format, columns });
       await pause();
     }
   };
-  for await (const piece of streamBody(deps, intake)) await take(splitter.push(piece));
+  for await (const piece of bytes) await take(splitter.push(piece));
   await take(splitter.end());
-  return { entry, check };
+  return check;
 }
 
 function sliceOf({ model }: CatalogEntry): { maxRows: number; maxBytes: number } {

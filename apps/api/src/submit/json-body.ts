@@ -1,5 +1,6 @@
 /** The JSON body: a list of rows, or an envelope with the rows and the options. */
 import { BatchError } from '@millrace/batch/errors';
+import { isNestedTooDeep, NESTING_MAX } from '@millrace/batch/rows/nesting';
 import { parseParameters } from '../query.js';
 import { SubmitOptions } from './options.js';
 
@@ -47,8 +48,8 @@ function parse(bytes: Uint8Array): unknown {
   } catch (cause) {
     throw new BatchError('malformed_body', 'the body is not UTF-8', {}, { cause });
   }
-  if (isDeeperThan(bytes, DEPTH_MAX)) {
-    throw new BatchError('invalid_body', `the body is nested deeper than ${DEPTH_MAX} levels`);
+  if (isNestedTooDeep(text)) {
+    throw new BatchError('invalid_body', `the body is nested deeper than ${NESTING_MAX} levels`);
   }
   try {
     return JSON.parse(text);
@@ -60,28 +61,6 @@ function parse(bytes: Uint8Array): unknown {
       { cause },
     );
   }
-}
-
-/** Deeper than any row; without a bound, a body of brackets costs the parser a hundred times its size in memory. */
-const DEPTH_MAX = 64;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-
-/** Counts brackets outside of strings. */
-function isDeeperThan(json: Uint8Array, limit: number): boolean {
-  let depth = 0;
-  let isString = false;
-  for (let index = 0; index < json.length; index++) {
-    const byte = json[index];
-    if (isString) {
-      if (byte === BACKSLASH) index++;
-      else if (byte === QUOTE) isString = false;
-    } else if (byte === QUOTE) isString = true;
-    else if (byte === 0x5b || byte === 0x7b) {
-      if (++depth > limit) return true;
-    } else if (byte === 0x5d || byte === 0x7d) depth--;
-  }
-  return false;
 }
 
 /** The rows as they are stored: one line each. */

@@ -2,7 +2,7 @@
 import { BatchError } from '@millrace/batch/errors';
 import { modelKey, rowsPerChunk } from '@millrace/batch/model';
 import { parseHeader } from '@millrace/batch/rows/csv';
-import { decodeChunk } from '@millrace/batch/rows/decode-chunk';
+import { RowCheck } from '@millrace/batch/rows/row-check';
 import { type CsvColumn, RowReader } from '@millrace/batch/rows/row-reader';
 import { refuseInvalid, validateRows } from '@millrace/batch/rows/validate-rows';
 import { ChunkSplitter } from '@millrace/batch/split/chunk-splitter';
@@ -18,7 +18,13 @@ import { mergeOptions, resultOptions, SubmitQuery } from './options.js';
 export interface SubmissionDeps {
   catalog: Catalog;
   metrics: ApiMetrics;
-  limits: { maxJsonBytes: number; maxBodyBytes: number; maxRowBytes: number; uploadIdleMs: number };
+  limits: {
+    maxJsonBytes: number;
+    maxBodyBytes: number;
+    maxRowBytes: number;
+    maxGzipRatio: number;
+    uploadIdleMs: number;
+  };
 }
 
 /** What is to be predicted with which model. */
@@ -87,11 +93,11 @@ async function readCheckedLines(
   entry: CatalogEntry,
 ): Promise<Omit<Submission, 'expiresInMs'>> {
   const body = await readWholeBody(deps, intake);
-  const reader = new RowReader(entry.model.manifest);
+  const check = new RowCheck(new RowReader(entry.model.manifest));
   const { splitter, columns } = createSplitter(deps, format, entry);
-  const chunks = [...splitter.push(body), ...splitter.end()];
-  const invalid = chunks.flatMap((chunk) => decodeChunk({ ...chunk, format, columns }, reader).errors);
-  refuseInvalid(invalid, splitter.rowsSeen);
+  for (const chunk of splitter.push(body)) check.addChunk({ ...chunk, format, columns });
+  for (const chunk of splitter.end()) check.addChunk({ ...chunk, format, columns });
+  refuseInvalid(check.report());
   return { entry, sentAs: format, format, bytes: [body] };
 }
 
@@ -126,13 +132,15 @@ export function createSplitter(
 
 /** What a body may be: JSON, and lines that are refused whole when one is bad, are read whole. */
 function bodyLimits({ limits }: SubmissionDeps, { format, query }: Intake): BodyLimits {
-  const { maxBodyBytes, maxJsonBytes, uploadIdleMs: idleMs } = limits;
-  if (format !== 'json' && query.on_invalid !== 'reject') return { maxBytes: maxBodyBytes, idleMs };
+  const { maxBodyBytes, maxJsonBytes, maxGzipRatio, uploadIdleMs: idleMs } = limits;
+  if (format !== 'json' && query.on_invalid !== 'reject') {
+    return { maxBytes: maxBodyBytes, maxGzipRatio, idleMs };
+  }
   const hint =
     format === 'json'
       ? 'send large batches as application/x-ndjson'
       : 'on_invalid=reject reads the body whole; without it any size is streamed';
-  return { maxBytes: Math.min(maxJsonBytes, maxBodyBytes), idleMs, hint };
+  return { maxBytes: Math.min(maxJsonBytes, maxBodyBytes), maxGzipRatio, idleMs, hint };
 }
 
 /** The body piece by piece. */

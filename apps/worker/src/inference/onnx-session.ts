@@ -94,7 +94,7 @@ export class OnnxSession {
     const results = await this.session.run(Object.fromEntries(feeds), names);
     return names.map((name) => {
       const result = results[name] as Tensor;
-      const output = { name, data: result.data as TensorData, rowShape: rowShapeOf(name, result, size) };
+      const output = { name, data: result.data as TensorData, rowShape: withoutBatch(name, result, size) };
       result.dispose();
       return output;
     });
@@ -120,8 +120,8 @@ function tensorOf({ type, data, shape }: Take): Tensor {
   return new Tensor(type as 'float32', data as Float32Array, shape);
 }
 
-/** The shape of one row of a result. */
-function rowShapeOf(name: string, { dims }: Tensor, rows: number): readonly number[] {
+/** The shape of one row of a result. @throws NotPerRowError */
+function withoutBatch(name: string, { dims }: Tensor, rows: number): readonly number[] {
   if (dims.length > 0 && dims[0] === rows) return dims.slice(1);
   const shape = dims.length === 0 ? 'a single value' : `[${dims.join(', ')}]`;
   throw new NotPerRowError(

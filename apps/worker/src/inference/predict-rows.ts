@@ -1,6 +1,7 @@
 /** Predicts rows in micro-batches; in one that throws it finds the rows at fault by halving it, and predicts the others. */
 import type { Manifest } from '@millrace/batch/manifest/manifest';
 import { rowShapeOf } from '@millrace/batch/results/column';
+import { shorten } from '@millrace/batch/rows/describe';
 import type { InputRows } from '@millrace/batch/rows/input-rows';
 import { halves } from './micro-batch.js';
 import { NotPerRowError, type OnnxSession, type RunOutput, runFailure } from './onnx-session.js';
@@ -47,7 +48,7 @@ export async function predictRows(
         continue;
       }
       thrown++;
-      const reason = shortened(outcome.reason);
+      const reason = shorten(outcome.reason, MESSAGE_MAX);
       if (part.length === 1) sink.failed(part, `the model failed on this row: ${reason}`);
       else if (predicted || thrown < HOPELESS_AFTER) halved.push(...halves(part));
       else sink.failed(part, `the model failed on this row and ${part.length - 1} beside it: ${reason}`);
@@ -75,8 +76,4 @@ async function attempt(
     if (error instanceof NotPerRowError) throw error;
     return { kind: 'thrown', reason: runFailure(error) };
   }
-}
-
-function shortened(text: string): string {
-  return text.length <= MESSAGE_MAX ? text : `${text.slice(0, MESSAGE_MAX - 1)}…`;
 }

@@ -4,9 +4,12 @@ import { float16Value } from '@millrace/batch/manifest/float16';
 import type { Manifest } from '@millrace/batch/manifest/manifest';
 import type { Answer, Samples } from '@millrace/batch/manifest/samples';
 import type { Column } from '@millrace/batch/results/column';
+import { shorten } from '@millrace/batch/rows/describe';
 import { RowReader } from '@millrace/batch/rows/row-reader';
 import { decodeRows } from './decode-rows.js';
 import type { OnnxSession } from './onnx-session.js';
+
+const PRINTED_MAX = 200;
 
 /** @throws Error that names the first sample that does not come out */
 export async function proveSamples(session: OnnxSession, manifest: Manifest, known: Samples): Promise<void> {
@@ -20,7 +23,7 @@ export async function proveSamples(session: OnnxSession, manifest: Manifest, kno
       }
       const found = valuesOf(column, index);
       if (!agrees(found, [answer].flat(8) as Answer[], column, known.tolerance)) {
-        throw new Error(`sample ${index}: ${name} is ${shortened(found)}, known to be ${shortened(answer)}`);
+        throw new Error(`sample ${index}: ${name} is ${printed(found)}, known to be ${printed(answer)}`);
       }
     }
   });
@@ -54,7 +57,7 @@ function isNear(value: number, answer: number, tolerance: number): boolean {
   return Object.is(value, answer) || Math.abs(value - answer) <= tolerance;
 }
 
-function shortened(values: unknown): string {
+function printed(values: unknown): string {
   const text = JSON.stringify(values, (_, value) => (typeof value === 'bigint' ? String(value) : value));
-  return text.length <= 200 ? text : `${text.slice(0, 199)}…`;
+  return shorten(text, PRINTED_MAX);
 }

@@ -2,7 +2,6 @@
  * Proves a version before it is served: the graph opens, goes with its model.json, answers an example row, and gives the
  * samples the answers they are known to have. What is found out on the way completes the version's descriptor.
  */
-
 import { completeManifest } from '@millrace/batch/manifest/complete';
 import { type Graph, isTensor } from '@millrace/batch/manifest/graph';
 import type { Manifest, ManifestFile } from '@millrace/batch/manifest/manifest';
@@ -43,13 +42,13 @@ const SECONDS_PER_ROW_UNKNOWN = 0.001;
 export async function prove({ path, file, samples }: Candidate): Promise<Proof> {
   const session = await OnnxSession.open(path);
   try {
-    const tried = await tryRows(session, completeManifest(file, withOpenOutputs(session.graph)), samples);
+    const open = completeManifest(file, withOpenOutputs(session.graph));
+    const tried = await tryRows(session, open, samples);
     const [example, ...others] = tried.answered;
     if (example === undefined) {
-      const manifest = completeManifest(file, withOpenOutputs(session.graph));
-      if (samples !== undefined) await proveSamples(session, manifest, samples);
+      if (samples !== undefined) await proveSamples(session, open, samples);
       const doubt = `no example row was found that the graph takes: ${tried.error?.message}`;
-      return { manifest, example: tried.first, secondsPerRow: SECONDS_PER_ROW_UNKNOWN, doubt };
+      return { manifest: open, example: tried.first, secondsPerRow: SECONDS_PER_ROW_UNKNOWN, doubt };
     }
     const manifest = completeManifest(file, withShapes(session.graph, tried.answered));
     const doubts: string[] = [];

@@ -1,4 +1,5 @@
 /** Aliases of a model: names for versions, which can be moved from one to the next. */
+import { record } from '@millrace/batch/manifest/strict';
 import { MODEL_ALIAS, type ModelAliases } from '@millrace/batch/model';
 import { z } from 'zod';
 import type { FoundAliases } from './model-directory.js';
@@ -8,7 +9,7 @@ import { parseJson } from './version-files.js';
 /** Enough for a thousand of them; every beat of every worker carries them all. */
 const ALIASES_BYTES_MAX = 64 * 1024;
 
-const AliasFile = z.record(
+const AliasFile = record(
   z.string().regex(MODEL_ALIAS, 'an alias is letters, digits, - and _, beginning with a letter'),
   z.int('must be a version').min(1),
 );

@@ -10,7 +10,7 @@ import {
   type Refusal,
 } from '@millrace/batch/model';
 import type { Logger } from '@millrace/process/logger';
-import type { ServedModels } from '@millrace/queue/catalog';
+import type { ServedModels } from '@millrace/queue/catalog-publisher';
 import type { InferencePool } from '../inference/pool.js';
 import { ProofTimeout, Prover } from '../inference/prover.js';
 import { readAliases } from './aliases.js';
@@ -120,7 +120,7 @@ export class ModelRegistry {
   }
 
   private async follow(found: ModelDirectory): Promise<void> {
-    this.misplaced = this.reported(found.refused);
+    this.followMisplaced(found);
     const { proveMs } = this.options;
     try {
       // One that takes long must not keep the others waiting.
@@ -260,7 +260,9 @@ export class ModelRegistry {
     const isServed = (name: string, version: number) =>
       this.entries.get(modelKey({ name, version }))?.served !== undefined;
     for (const name of this.aliases.keys()) {
-      if (!aliases.some((each) => each.name === name)) this.aliases.delete(name);
+      if (aliases.some((each) => each.name === name)) continue;
+      this.aliases.delete(name);
+      this.options.onChange?.();
     }
     for (const found of aliases) {
       const { name } = found;
@@ -276,16 +278,13 @@ export class ModelRegistry {
     }
   }
 
-  /** Logs the refusals that were not there at the last look. */
-  private reported(refusals: readonly Refusal[]): Refusal[] {
-    for (const refusal of refusals) {
-      const isKnown = this.misplaced.some(
-        ({ name, version, reason }) =>
-          name === refusal.name && version === refusal.version && reason === refusal.reason,
-      );
-      if (!isKnown) this.options.log.error('a model is not served', { ...refusal });
-    }
-    return [...refusals];
+  /** Takes in what is wrong with the directory itself; logs what was not there at the last look. */
+  private followMisplaced({ refused }: ModelDirectory): void {
+    const before = this.misplaced.map((each) => JSON.stringify(each));
+    this.misplaced = refused;
+    const news = refused.filter((each) => !before.includes(JSON.stringify(each)));
+    for (const refusal of news) this.options.log.error('a model is not served', { ...refusal });
+    if (news.length > 0 || refused.length !== before.length) this.options.onChange?.();
   }
 }
 

@@ -58,6 +58,12 @@ const OUTPUT = {
     ),
 };
 
+/** The name of a group of workers. */
+export const PoolName = z
+  .string()
+  .regex(/^[a-z][a-z0-9_-]{0,30}$/, 'must be lower-case letters, digits, - and _')
+  .default('default');
+
 export const MICRO_BATCH_MAX = 65_536;
 const LIMITS = {
   micro_batch: z.int().min(1).max(MICRO_BATCH_MAX).describe('Rows per run of the session.'),
@@ -68,11 +74,7 @@ const LIMITS = {
     .optional()
     .describe('The batch dimension of a graph that takes just one; it is run in steps of that many rows.'),
   max_rows: z.int().min(1).optional().describe('The most rows one task may have.'),
-  pool: z
-    .string()
-    .regex(/^[a-z][a-z0-9_-]{0,30}$/, 'must be lower-case letters, digits, - and _')
-    .default('default')
-    .describe('The group of workers that runs this model.'),
+  pool: PoolName.describe('The group of workers that runs this model.'),
 };
 
 const Input = strict(INPUT);

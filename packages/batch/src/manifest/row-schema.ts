@@ -3,21 +3,22 @@
  * Rows themselves are read by `RowReader`, which is faster and accepts the same; a test holds the two together.
  */
 import { z } from 'zod';
-import type { ElementRule } from '../rows/element-codec.js';
-import { ID_KEY } from '../rows/row-reader.js';
+import { type ElementRule, WHOLE_NUMBER_TEXT } from '../rows/element-codec.js';
+import { OPEN_SIZE_MAX } from '../rows/feature-codec.js';
+import { ID_KEY, ID_MAX_LENGTH } from '../rows/row-reader.js';
 import { ELEMENT_TYPES, type ElementType, type NumberType } from './element-types.js';
 import { type Feature, shapeOf } from './feature.js';
 import type { Dimension } from './graph.js';
 import type { Manifest, Output } from './manifest.js';
 
 const ROW_ID = z
-  .union([z.string().max(256), z.number().min(Number.MIN_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER)])
+  .union([
+    z.string().max(ID_MAX_LENGTH),
+    z.number().min(Number.MIN_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER),
+  ])
   .nullish()
   .describe('Your own name for the row; it comes back with its result.');
 const TEXT = z.string().regex(/^[^\0]*$/, 'must not hold U+0000');
-const WHOLE_TEXT = /^[+-]?\d{1,20}$/;
-/** Values that one row's tensor of open size may have. */
-const OPEN_SIZE_MAX = 1_000_000;
 /** Longer lists of classes would drown a document; their names are any string there. */
 const CLASSES_LISTED_MAX = 200;
 
@@ -89,12 +90,12 @@ function bigIntSchema(rule: ElementRule, type: ElementType): z.ZodType {
   const min = statedMin > held.min ? statedMin : held.min;
   const max = statedMax < held.max ? statedMax : held.max;
   const isWithin = (text: string): boolean => {
-    const whole = WHOLE_TEXT.test(text) ? BigInt(text.replace('+', '')) : undefined;
+    const whole = WHOLE_NUMBER_TEXT.test(text) ? BigInt(text.replace('+', '')) : undefined;
     return whole !== undefined && whole >= min && whole <= max;
   };
   return z.union([
     z.int().min(Number(min)).max(Number(max)),
-    z.string().regex(WHOLE_TEXT).refine(isWithin, `must be from ${min} to ${max}`),
+    z.string().regex(WHOLE_NUMBER_TEXT).refine(isWithin, `must be from ${min} to ${max}`),
   ]);
 }
 

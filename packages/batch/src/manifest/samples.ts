@@ -1,7 +1,7 @@
 /** Rows with known answers, run when a version is loaded: one that does not reproduce them is not served. */
 import { z } from 'zod';
 import { NAME } from './feature.js';
-import { strict } from './strict.js';
+import { record, strict } from './strict.js';
 
 /** A value of an output tensor as it is, without class names: numbers, strings, booleans, and lists of them. */
 export type Answer = number | string | boolean | Answer[];
@@ -13,7 +13,7 @@ export const Samples = strict({
   /** The largest difference allowed between an answer and a float output. */
   tolerance: z.number().min(0).default(1e-5),
   samples: z
-    .array(strict({ row: z.unknown(), outputs: z.record(NAME, Answer) }))
+    .array(strict({ row: z.unknown(), outputs: record(NAME, Answer) }))
     .min(1)
     .max(10_000),
 });

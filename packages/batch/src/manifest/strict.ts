@@ -13,6 +13,16 @@ export function strict<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<S
   });
 }
 
+/** A record by name. One with a `__proto__` is refused: it would be passed over without a word. */
+export function record<Value extends z.ZodType>(name: z.ZodString, value: Value) {
+  const isPassedOver = (given: unknown) =>
+    typeof given === 'object' && given !== null && Object.hasOwn(given, '__proto__');
+  return z
+    .unknown()
+    .refine((given) => !isPassedOver(given), 'must not name "__proto__"')
+    .pipe(z.record(name, value));
+}
+
 /** Every problem of a value, one a line, each with its place: `features[2].min: …`. */
 export function problemsOf(error: z.ZodError): string {
   return error.issues.map((issue) => `${placeOf(issue.path)}${messageOf(issue)}`).join('; ');

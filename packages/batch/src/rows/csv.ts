@@ -2,14 +2,18 @@
 import { didYouMean } from '../did-you-mean.js';
 import { BatchError } from '../errors.js';
 import type { Manifest } from '../manifest/manifest.js';
+import { shorten } from './describe.js';
 import { type CsvColumn, ID_KEY } from './row-reader.js';
 
 /** Columns named in an error: a vector may lack as many as it has values. */
 const MISSING_SHOWN = 20;
 
-/** The fields of one record without its line end; undefined when its quoting is broken. */
-export function parseRecord(record: string): string[] | undefined {
-  if (!record.includes('"')) return record.split(',');
+/**
+ * The fields of one record without its line end; undefined when its quoting is broken.
+ * @param most fields behind which nothing is read any more
+ */
+export function parseRecord(record: string, most?: number): string[] | undefined {
+  if (!record.includes('"')) return record.split(',', most);
   const fields: string[] = [];
   let at = 0;
   for (;;) {
@@ -31,7 +35,7 @@ export function parseRecord(record: string): string[] | undefined {
       fields.push(value);
       at += value.length;
     }
-    if (at === record.length) return fields;
+    if (at === record.length || fields.length === most) return fields;
     if (record[at] !== ',') return undefined;
     at++;
   }
@@ -50,12 +54,15 @@ export function withoutLineEnd(record: string): string {
 export function parseHeader(header: Uint8Array, manifest: Manifest): CsvColumn[] {
   const record = withoutLineEnd(decodeHeader(header).trimStart());
   const known = new Set(manifest.features.map((feature) => feature.name));
-  const names = parseRecord(record)?.map((name) => (known.has(name) ? name : name.trim()));
+  // Of more columns than there can be, one is unknown or there twice.
+  const names = parseRecord(record, columnsMax(manifest) + 1)?.map((name) =>
+    known.has(name) ? name : name.trim(),
+  );
   if (names === undefined) throw new BatchError('malformed_header', 'the header line has broken quotes');
   const seen = new Set<string>();
   for (const name of names) {
     if (seen.has(name)) {
-      throw new BatchError('duplicate_column', `the header names the column "${name}" twice`);
+      throw new BatchError('duplicate_column', `the header names the column "${shorten(name)}" twice`);
     }
     seen.add(name);
   }
@@ -65,9 +72,13 @@ export function parseHeader(header: Uint8Array, manifest: Manifest): CsvColumn[]
     const column = offered.get(name);
     if (column !== undefined) return column;
     if (name === ID_KEY) return ID_KEY;
-    throw new BatchError('unknown_column', `the model has no feature "${name}"${didYouMean(name, absent)}`, {
-      features,
-    });
+    throw new BatchError(
+      'unknown_column',
+      `the model has no feature "${shorten(name)}"${didYouMean(name, absent)}`,
+      {
+        features,
+      },
+    );
   });
   const optional = namesOfOptional(manifest);
   const missing = absent.filter((name) => !optional.has(name));
@@ -100,6 +111,11 @@ function knownColumns({ features }: Manifest, seen: ReadonlySet<string>) {
     }
   });
   return { columns, absent };
+}
+
+/** With all vectors spread out, and an id. */
+function columnsMax({ features }: Manifest): number {
+  return features.reduce((sum, each) => sum + (each.type === 'vector' ? each.length : 1), 1);
 }
 
 /** The columns that need not be there: their features have a default. */

@@ -3,6 +3,7 @@ import type { RowError, RowId } from '../errors.js';
 import { isBlank, type LineFormat, recordBorders } from '../split/record-borders.js';
 import { parseRecord, withoutLineEnd } from './csv.js';
 import type { InputRows } from './input-rows.js';
+import { isNestedTooDeep, NESTING_MAX } from './nesting.js';
 import { type CsvColumn, ID_KEY, type RowProblem, type RowReader } from './row-reader.js';
 
 export interface DecodedChunk {
@@ -38,6 +39,7 @@ type ReadRecord = (record: string | undefined) => void;
 function readJsonRow(collector: RowCollector): ReadRecord {
   return (record) => {
     if (record === undefined) return collector.reject(NOT_UTF8);
+    if (isNestedTooDeep(record)) return collector.reject(TOO_DEEP);
     let row: unknown;
     try {
       row = JSON.parse(collector.atStart && record.startsWith('\uFEFF') ? record.slice(1) : record);
@@ -66,6 +68,11 @@ function brokenQuotes(record: string): string {
   const span = lines === 1 ? '' : `; it takes up ${lines} lines (is a quote left open?)`;
   return `the quotes of this record do not pair up${span}`;
 }
+
+const TOO_DEEP: RowProblem = {
+  code: 'wrong_row_type',
+  message: `the row is nested deeper than ${NESTING_MAX} levels`,
+};
 
 const NOT_UTF8: RowProblem = { code: 'invalid_utf8', message: 'the record is not valid UTF-8' };
 

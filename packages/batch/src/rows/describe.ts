@@ -14,8 +14,8 @@ export function describe(value: unknown): string {
   }
 }
 
-/** @param limit UTF-16 units */
-export function shorten(text: string, limit = 40): string {
+/** @param length of what is left at most, in UTF-16 units */
+export function shorten(text: string, length = 40): string {
   // Half of a surrogate pair would not survive UTF-8.
-  return text.length <= limit ? text : `${text.slice(0, limit - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
+  return text.length <= length ? text : `${text.slice(0, length - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }

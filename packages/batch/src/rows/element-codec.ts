@@ -151,15 +151,20 @@ class BigIntCodec implements ElementCodec {
   fromText(field: string): unknown {
     const text = field.trim();
     const value = numberOf(text);
-    return Number.isSafeInteger(value) || !DIGITS.test(text) ? (Number.isNaN(value) ? field : value) : text;
+    return Number.isSafeInteger(value) || !WHOLE_NUMBER_TEXT.test(text)
+      ? Number.isNaN(value)
+        ? field
+        : value
+      : text;
   }
 }
 
-const DIGITS = /^[+-]?\d{1,20}$/;
+/** How a text spells a 64-bit integer; longer ones are not converted, which would take time beyond their length. */
+export const WHOLE_NUMBER_TEXT = /^[+-]?\d{1,20}$/;
 
 function wholeNumber(value: unknown): bigint | undefined {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? BigInt(value) : undefined;
-  if (typeof value !== 'string' || !DIGITS.test(value)) return undefined;
+  if (typeof value !== 'string' || !WHOLE_NUMBER_TEXT.test(value)) return undefined;
   return BigInt(value.startsWith('+') ? value.slice(1) : value);
 }
 

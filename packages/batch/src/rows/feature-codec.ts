@@ -5,6 +5,7 @@ import type { Dimension } from '../manifest/graph.js';
 import { describe } from './describe.js';
 import { type ElementCodec, elementCodec, type ValueProblem } from './element-codec.js';
 import type { InputRows } from './input-rows.js';
+import { isNestedTooDeep } from './nesting.js';
 
 /** Values that one row's tensor of open size may have. */
 export const OPEN_SIZE_MAX = 1_000_000;
@@ -72,6 +73,7 @@ export class FeatureCodec {
   /** The JSON value that a CSV field holds: a nested one is spelled in JSON. */
   fromText(field: string): unknown {
     if (this.shape.length === 0) return this.element.fromText(field);
+    if (isNestedTooDeep(field)) return field;
     try {
       return JSON.parse(field);
     } catch {

@@ -1,9 +1,7 @@
 /** The row check is responsible for the counts and the first errors of rows that are validated and not kept. */
-import type { RowCode, RowError } from '../errors.js';
+import { LISTED_ROWS_MAX, type RowCode, type RowError } from '../errors.js';
 import { type ChunkSource, decodeChunk } from './decode-chunk.js';
 import type { RowReader } from './row-reader.js';
-
-const LISTED_MAX = 100;
 
 export interface RowReport {
   rows: number;
@@ -28,20 +26,6 @@ export class RowCheck {
     for (const error of decodeChunk(chunk, this.reader).errors) this.count(error);
   }
 
-  /** Checks the next rows, parsed from JSON. */
-  addParsed(rows: readonly unknown[]): void {
-    const scratch = this.reader.allocate(1);
-    for (const row of rows) {
-      const place = this.rows++;
-      const id = this.reader.idOf(row);
-      const problem = typeof id === 'object' ? id : this.reader.read(row, scratch, 0);
-      if (problem === undefined) continue;
-      const error: RowError = { row: place, code: problem.code, message: problem.message };
-      if (id !== undefined && typeof id !== 'object') error.id = id;
-      this.count(error);
-    }
-  }
-
   report(): RowReport {
     const { rows, invalid, errors } = this;
     const errorsByCode = Object.fromEntries([...this.errorsByCode].sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -51,6 +35,6 @@ export class RowCheck {
   private count(error: RowError): void {
     this.invalid++;
     this.errorsByCode.set(error.code, (this.errorsByCode.get(error.code) ?? 0) + 1);
-    if (this.errors.length < LISTED_MAX) this.errors.push(error);
+    if (this.errors.length < LISTED_ROWS_MAX) this.errors.push(error);
   }
 }

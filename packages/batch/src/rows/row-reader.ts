@@ -16,7 +16,8 @@ export interface RowProblem {
 
 /** The key under which an object row, or the column under which a CSV row, carries the client's own name for it. */
 export const ID_KEY = 'id';
-const ID_MAX_LENGTH = 256;
+/** In UTF-16 units. */
+export const ID_MAX_LENGTH = 256;
 const PROBLEMS_SHOWN = 5;
 
 /** What a CSV column holds: the feature of this index, one value of a vector feature, or the id. */
@@ -169,17 +170,21 @@ export class RowReader {
     const problems = this.features
       .map((each) => problemOf(Object.hasOwn(row, each.name) ? row[each.name] : undefined, each))
       .filter((each) => each !== undefined);
+    let more = 0;
     for (const key of Object.keys(row)) {
       if (this.names.has(key) || key === ID_KEY) continue;
-      // A hint that is not shown is not looked for: with thousands of features that takes seconds per row.
-      const hint = problems.length < PROBLEMS_SHOWN ? didYouMean(key, absent) : '';
+      // One that is not shown is only counted: a row may have a million, and hints take long with thousands of features.
+      if (problems.length >= PROBLEMS_SHOWN) {
+        more++;
+        continue;
+      }
       problems.push({
         code: 'unknown_feature',
-        message: `${shorten(key)}: the model has no such feature${hint}`,
+        message: `${shorten(key)}: the model has no such feature${didYouMean(key, absent)}`,
         feature: key,
       });
     }
-    return combine(problems);
+    return combine(problems, more);
   }
 }
 
@@ -240,12 +245,15 @@ function problemOf(value: unknown, feature: FeatureCodec): RowProblem | undefine
   return problem === undefined ? undefined : { ...problem, feature: feature.name };
 }
 
-/** One problem that carries the code of the first and the words of all. */
-function combine(problems: readonly (RowProblem | undefined)[]): RowProblem | undefined {
+/**
+ * One problem that carries the code of the first and the words of all.
+ * @param more problems that are not among them
+ */
+function combine(problems: readonly (RowProblem | undefined)[], more = 0): RowProblem | undefined {
   const found = problems.filter((each) => each !== undefined);
   const [first] = found;
   if (first === undefined) return undefined;
   const shown = found.slice(0, PROBLEMS_SHOWN).map((each) => each.message);
-  const rest = found.length - shown.length;
+  const rest = found.length + more - shown.length;
   return { ...first, message: shown.join('; ') + (rest > 0 ? `; and ${rest} more` : '') };
 }

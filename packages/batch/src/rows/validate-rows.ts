@@ -1,8 +1,6 @@
 /** Validates rows that are already parsed, for requests that are refused whole when a row is bad. */
-import { BatchError } from '../errors.js';
+import { BatchError, LISTED_ROWS_MAX } from '../errors.js';
 import { ID_KEY, type RowReader } from './row-reader.js';
-
-const LISTED_MAX = 100;
 
 export interface InvalidRow {
   row: number;
@@ -18,25 +16,36 @@ export interface InvalidRow {
  */
 export function validateRows(rows: readonly unknown[], reader: RowReader, pointer: string): void {
   const scratch = reader.allocate(1);
-  const invalid: InvalidRow[] = [];
+  const errors: InvalidRow[] = [];
+  let invalid = 0;
   rows.forEach((row, index) => {
     const id = reader.idOf(row);
     const problem = typeof id === 'object' ? { ...id, feature: ID_KEY } : reader.read(row, scratch, 0);
     if (problem === undefined) return;
+    invalid++;
+    if (errors.length === LISTED_ROWS_MAX) return;
     const isObject = typeof row === 'object' && row !== null && !Array.isArray(row);
     const member = problem.feature !== undefined && isObject ? `/${escapePointer(problem.feature)}` : '';
     const { code, message } = problem;
-    invalid.push({ row: index, pointer: `${pointer}/${index}${member}`, code, message });
+    errors.push({ row: index, pointer: `${pointer}/${index}${member}`, code, message });
   });
-  refuseInvalid(invalid, rows.length);
+  refuseInvalid({ rows: rows.length, invalid, errors });
 }
 
-/** @throws BatchError `invalid_rows` with the first 100 and the total, unless there are none */
-export function refuseInvalid(invalid: readonly InvalidRow[], rows: number): void {
-  if (invalid.length === 0) return;
-  throw new BatchError('invalid_rows', `${invalid.length} of ${rows} rows cannot be predicted`, {
-    invalid_rows: invalid.length,
-    errors: invalid.slice(0, LISTED_MAX),
+/** What was found out about all rows of a request. */
+export interface Checked {
+  rows: number;
+  invalid: number;
+  /** The first of the invalid ones. */
+  errors: readonly InvalidRow[];
+}
+
+/** @throws BatchError `invalid_rows` unless there are none */
+export function refuseInvalid({ rows, invalid, errors }: Checked): void {
+  if (invalid === 0) return;
+  throw new BatchError('invalid_rows', `${invalid} of ${rows} rows cannot be predicted`, {
+    invalid_rows: invalid,
+    errors,
   });
 }
 
