@@ -9,8 +9,8 @@ import {
   parseModelRef,
   Refusal,
 } from '@millrace/batch/model';
-import type { Redis } from 'ioredis';
 import { z } from 'zod';
+import type { RedisConnection } from './connection.js';
 import { DESCRIPTOR_TTL_MS, HEARTBEAT_TTL_MS, type Keys, WORKER_INDEX_MS } from './keys.js';
 
 const CACHE_MS = 1_000;
@@ -41,7 +41,7 @@ export class CatalogPublisher {
   private published = new Map<string, ModelDescriptor>();
 
   constructor(
-    private readonly redis: Redis,
+    private readonly redis: RedisConnection,
     private readonly keys: Keys,
     private readonly workerId: string,
     private readonly threads = 1,
@@ -127,7 +127,7 @@ export class Catalog {
   private reading: Promise<Snapshot> | undefined;
 
   constructor(
-    private readonly redis: Redis,
+    private readonly redis: RedisConnection,
     private readonly keys: Keys,
     private readonly now: () => number = Date.now,
   ) {}

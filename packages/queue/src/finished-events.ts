@@ -1,5 +1,5 @@
 /** Hears which tasks have finished, so that a waiting request wakes by the event and not by asking again. */
-import type { Redis } from 'ioredis';
+import type { RedisConnection } from './connection.js';
 import type { Keys } from './keys.js';
 
 export class FinishedEvents {
@@ -7,7 +7,7 @@ export class FinishedEvents {
 
   /** @param redis a connection of its own: it can do nothing but listen afterwards */
   constructor(
-    private readonly redis: Redis,
+    private readonly redis: RedisConnection,
     private readonly keys: Keys,
   ) {
     redis.on('message', (_channel: string, id: string) => {
