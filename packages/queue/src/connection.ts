@@ -7,6 +7,8 @@ export type RedisConnection = Redis | Cluster;
 const RETRY_MAX_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const COMMAND_TIMEOUT_MS = 5_000;
+/** After which a server that owes an answer is given up, and connected to again. BullMQ lets it take ten seconds. */
+const SILENCE_MAX_MS = 30_000;
 /** How often a cluster is asked who its masters are, for the sake of those that freeze and refuse nothing. */
 const CLUSTER_REFRESH_MS = 5_000;
 /** Between two tries of a command that a node of a cluster could not take. */
@@ -23,7 +25,10 @@ const RECONNECT = {
 } satisfies RedisOptions;
 
 /** How long a command waits for a Redis that is away, and what becomes of it. */
-type Patience = Pick<RedisOptions, 'maxRetriesPerRequest' | 'commandTimeout' | 'reconnectOnError'>;
+type Patience = Pick<
+  RedisOptions,
+  'maxRetriesPerRequest' | 'commandTimeout' | 'socketTimeout' | 'reconnectOnError'
+>;
 
 /**
  * For answering requests: a command fails within seconds when Redis is away or fails over, so that an outage is a 503 and
@@ -41,6 +46,7 @@ export function connectForRequests(url: string): RedisConnection {
 export function connectForWork(url: string): RedisConnection {
   return connect(url, {
     maxRetriesPerRequest: null,
+    socketTimeout: SILENCE_MAX_MS,
     reconnectOnError: (error) => (isDemoted(error) ? 2 : false),
   });
 }

@@ -2,11 +2,10 @@ import { once } from 'node:events';
 import { finalStatus, OUTCOMES } from '@millrace/batch/ledger';
 import { encodeFailedChunk } from '@millrace/batch/results/encode-chunk';
 import { isTerminal } from '@millrace/batch/status';
-import { connectForRequests } from '@millrace/queue/connection';
+import { connectForRequests, type RedisConnection } from '@millrace/queue/connection';
 import type { Keys, Lifetimes } from '@millrace/queue/keys';
 import { type NewTask, TaskStore } from '@millrace/queue/task-store';
 import fc from 'fast-check';
-import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
 
@@ -25,7 +24,7 @@ const TASK: NewTask = {
 const SERVED = ['roses@1 f1', 'iris@1 f1'];
 const ROWS = 3;
 
-let connection: Redis;
+let connection: RedisConnection;
 let keys: Keys;
 let store: TaskStore;
 
