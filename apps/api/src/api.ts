@@ -30,9 +30,7 @@ export async function startApi(settings: ApiSettings, log: Logger, stopWith: Sto
   const keys = new Keys(settings.KEY_PREFIX);
   const redis = connectForRequests(settings.REDIS_URL);
   const subscriber = connectForWork(settings.REDIS_URL);
-  for (const connection of [redis, subscriber]) {
-    connection.connect().catch(() => {});
-  }
+  redis.connect().catch(() => {});
   watchOutages(redis, {
     lost: (error) => log.error('Redis does not answer', errorFields(error)),
     back: () => log.info('Redis answers again'),

@@ -45,7 +45,7 @@ export async function startHarness(
   const redis = connectForRequests(url);
   const subscriber = connectForWork(url);
   for (const each of [redis, subscriber]) watchOutages(each, { lost: () => {}, back: () => {} });
-  await Promise.all([redis.connect(), subscriber.connect()]);
+  await redis.connect();
   const events = new FinishedEvents(subscriber, keys);
   await events.start();
   const publisher = new CatalogPublisher(redis, keys, 'test-worker');

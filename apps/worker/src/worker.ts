@@ -38,11 +38,9 @@ export async function startWorker(
     lost: (error) => log.error('Redis does not answer; waiting for it', errorFields(error)),
     back: () => log.info('Redis answers again'),
   });
-  await redis.connect().catch(() => {});
   const subscriber = connectForWork(settings.REDIS_URL);
   // The other connection says it for both.
   watchOutages(subscriber, { lost: () => {}, back: () => {} });
-  subscriber.connect().catch(() => {});
   const events = new FinishedEvents(subscriber, keys);
   events.start().catch((error) => log.error('finished tasks cannot be heard', errorFields(error)));
   const problems = await awaitServerProblems(redis);

@@ -19,7 +19,6 @@ const CLUSTER_RETRIES = 16;
 const backoff = (attempt: number): number => Math.min(50 * 2 ** Math.min(attempt, 10), RETRY_MAX_MS);
 
 const RECONNECT = {
-  lazyConnect: true,
   connectTimeout: CONNECT_TIMEOUT_MS,
   retryStrategy: backoff,
 } satisfies RedisOptions;
@@ -27,7 +26,7 @@ const RECONNECT = {
 /** How long a command waits for a Redis that is away, and what becomes of it. */
 type Patience = Pick<
   RedisOptions,
-  'maxRetriesPerRequest' | 'commandTimeout' | 'socketTimeout' | 'reconnectOnError'
+  'lazyConnect' | 'maxRetriesPerRequest' | 'commandTimeout' | 'socketTimeout' | 'reconnectOnError'
 >;
 
 /**
@@ -36,15 +35,20 @@ type Patience = Pick<
  */
 export function connectForRequests(url: string): RedisConnection {
   return connect(url, {
+    lazyConnect: true,
     maxRetriesPerRequest: 1,
     commandTimeout: COMMAND_TIMEOUT_MS,
     reconnectOnError: isDemoted,
   });
 }
 
-/** For workers: a command waits for Redis to come back and is then sent again; every script stands that. */
+/**
+ * For workers: a command waits for Redis to come back and is then sent again; every script stands that. Connects by
+ * itself: what is lazy, BullMQ connects, and gives up its copy for good when the first attempt fails.
+ */
 export function connectForWork(url: string): RedisConnection {
   return connect(url, {
+    lazyConnect: false,
     maxRetriesPerRequest: null,
     socketTimeout: SILENCE_MAX_MS,
     reconnectOnError: (error) => (isDemoted(error) ? 2 : false),
@@ -81,9 +85,11 @@ function sentinelOptions(address: SentinelAddress) {
   } satisfies RedisOptions;
 }
 
-function clusterOptions(address: ClusterAddress, patience: Patience) {
+function clusterOptions(address: ClusterAddress, { lazyConnect, ...patience }: Patience) {
   return {
-    lazyConnect: true,
+    lazyConnect: lazyConnect === true,
+    // With the check, `connect` never settles on a cluster that is not whole. Without it, commands hear CLUSTERDOWN and are tried again.
+    enableReadyCheck: false,
     clusterRetryStrategy: backoff,
     slotsRefreshInterval: CLUSTER_REFRESH_MS,
     maxRedirections: patience.maxRetriesPerRequest === null ? Number.MAX_SAFE_INTEGER : CLUSTER_RETRIES,
