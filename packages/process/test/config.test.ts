@@ -51,6 +51,12 @@ it.each([ApiSettings, WorkerSettings])('both processes read REDIS_URL', (schema)
   );
 });
 
+it('passwords of a URL that does not hold are not shown', () => {
+  const REDIS_URL = 'redis+sentinel://app:p@ss@10.0.0.1?sentinel_password=secret&db=1';
+  const read = () => readConfig(ApiSettings, { REDIS_URL });
+  expect(read).toThrow('  REDIS_URL=redis+sentinel://app:***@10.0.0.1?sentinel_password=***&db=1: must');
+});
+
 describe('the API without keys', () => {
   it.each(['127.0.0.1', '127.8.9.1', 'localhost', '::1'])('listens on %s', (HOST) => {
     expect(readConfig(ApiSettings, { HOST }).HOST).toBe(HOST);

@@ -1,5 +1,8 @@
 import { once } from 'node:events';
-import { freePort } from '@millrace/local/redis-server';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort, startRedisServer } from '@millrace/local/redis-server';
 import {
   connectForRequests,
   connectForWork,
@@ -8,8 +11,9 @@ import {
 } from '@millrace/queue/connection';
 import { isOutage, watchOutages } from '@millrace/queue/outages';
 import { serverProblems } from '@millrace/queue/server-problems';
+import type { Cluster } from 'ioredis';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
-import { useRedis } from '../../../test/fixtures/redis.js';
+import { requireRedis, useRedis } from '../../../test/fixtures/redis.js';
 
 const redis = useRedis();
 
@@ -62,6 +66,29 @@ describe('a master that is demoted under its connections', () => {
     await redis.redis.replicaof('NO', 'ONE');
     expect(await connection.set('key', 'after')).toBe('OK');
   });
+});
+
+it('a cluster that is not whole fails requests as an outage, and workers wait until it is', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-half-'));
+  const settings = { 'cluster-enabled': 'yes', 'cluster-announce-ip': '127.0.0.1' };
+  const server = await startRedisServer({ binary: requireRedis(), directory, settings });
+  onTestFinished(async () => {
+    await server.stop();
+    rmSync(directory, { recursive: true });
+  });
+  const node = opened(connectForRequests(server.url));
+  const slots = Array.from({ length: 16_384 }, (_, slot) => slot);
+  await node.cluster('ADDSLOTS', slots.slice(0, 8_192));
+
+  const url = `redis+cluster://127.0.0.1:${server.port}`;
+  const requests = opened(connectForRequests(url)) as Cluster;
+  await requests.connect();
+  const error = await requests.get('key').catch((reason) => reason);
+  expect(isOutage(error)).toBe(true);
+
+  const waiting = opened(connectForWork(url)).set('key', 'whole');
+  await node.cluster('ADDSLOTS', slots.slice(8_192));
+  expect(await waiting).toBe('OK');
 });
 
 it('one server is its own only master, and is not to evict', async () => {
