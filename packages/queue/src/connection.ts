@@ -14,7 +14,7 @@ const CLUSTER_REFRESH_MS = 5_000;
 /** Between two tries of a command that a node of a cluster could not take. */
 const CLUSTER_RETRY_MS = 100;
 /** How often that is tried, where it is not tried for ever. */
-const CLUSTER_RETRIES = 16;
+const CLUSTER_RETRIES = 8;
 
 const backoff = (attempt: number): number => Math.min(50 * 2 ** Math.min(attempt, 10), RETRY_MAX_MS);
 
