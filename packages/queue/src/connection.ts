@@ -63,7 +63,7 @@ function connect(url: string, patience: Patience): RedisConnection {
     case 'sentinel':
       return new Redis({ ...RECONNECT, ...patience, ...sentinelOptions(address) });
     case 'cluster':
-      return new TimedCluster(address.hosts, clusterOptions(address, patience));
+      return staysEnded(new TimedCluster(address.hosts, clusterOptions(address, patience)));
   }
 }
 
@@ -116,6 +116,30 @@ class TimedCluster extends Cluster {
     if (limitMs !== undefined) sent[0].setTimeout(limitMs);
     return super.sendCommand(...sent);
   }
+}
+
+/**
+ * A cluster that has ended stays so until it is connected again, and so do its copies, on one of which BullMQ waits for
+ * work. By itself it is `close` again with the next of its nodes that closes: a command that is tried again then waits for
+ * ever, and BullMQ for an end that has been.
+ */
+function staysEnded(cluster: Cluster): Cluster {
+  let hasEnded = false;
+  const stay = () => {
+    if (hasEnded && cluster.status === 'close') cluster.status = 'end';
+  };
+  cluster.on('connecting', () => {
+    hasEnded = false;
+  });
+  cluster.on('end', () => {
+    hasEnded = true;
+    stay();
+  });
+  cluster.on('close', stay);
+  const duplicate = cluster.duplicate.bind(cluster);
+  cluster.duplicate = ((...copied: Parameters<typeof duplicate>) =>
+    staysEnded(duplicate(...copied))) as typeof duplicate;
+  return cluster;
 }
 
 /** A server that was a master when it was connected to, and is none any more. Redis 6 has the word within a script's error. */

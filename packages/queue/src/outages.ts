@@ -62,6 +62,7 @@ const CONNECTION_MESSAGES = new RegExp(
     'Failed to refresh slots cache',
     'None of startup nodes is available',
     'No subscriber for the cluster',
+    'Cluster is ended',
   ].join('|')})`,
 );
 

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +17,7 @@ import { watchOutages } from '@millrace/queue/outages';
 import { Producer } from '@millrace/queue/producer';
 import { serverProblems } from '@millrace/queue/server-problems';
 import { type NewTask, TaskStore } from '@millrace/queue/task-store';
-import { Redis } from 'ioredis';
+import { type Cluster, Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, it, onTestFinished } from 'vitest';
 import { RedisCluster } from '../../../test/fixtures/redis-cluster.js';
 import { killMaster } from '../../../test/fixtures/redis-replication.js';
@@ -144,6 +145,18 @@ it('a problem is that of the master that has it', async () => {
     `Redis at 127.0.0.1:${node.options.port} would evict tasks: set maxmemory-policy to noeviction (it is allkeys-lru)`,
   ]);
   await node.config('SET', 'maxmemory-policy', 'noeviction');
+});
+
+it('a connection that has ended stays so when its nodes close one after the other, and a copy of it, too', async () => {
+  const copy = (work as Cluster).duplicate();
+  for (const connection of [work as Cluster, copy]) {
+    await serverProblems(connection);
+    const closed = masters(connection).map((node) => once(node, 'end'));
+    connection.disconnect();
+    await Promise.all([once(connection, 'end'), ...closed]);
+    await new Promise(setImmediate);
+    expect(connection.status).toBe('end');
+  }
 });
 
 it('when a master is killed, a worker waits for its replica, and events are heard again', async () => {
