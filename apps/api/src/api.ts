@@ -6,20 +6,16 @@ import { createRegistry } from '@millrace/process/metrics';
 import type { Running, StopWith } from '@millrace/process/run-process';
 import { Catalog } from '@millrace/queue/catalog';
 import { ClaimStore } from '@millrace/queue/claim-store';
-import {
-  connectForRequests,
-  connectForWork,
-  memoryProblems,
-  memoryUse,
-  serverProblems,
-  watchOutages,
-} from '@millrace/queue/connection';
+import { connectForRequests, connectForWork } from '@millrace/queue/connection';
 import { FinishedEvents } from '@millrace/queue/finished-events';
 import { CLAIM_KEPT_MS, DEFAULT_LIFETIMES, Keys } from '@millrace/queue/keys';
 import { readLoad } from '@millrace/queue/load';
+import { memoryProblems, memoryUse } from '@millrace/queue/memory';
+import { watchOutages } from '@millrace/queue/outages';
 import { Producer } from '@millrace/queue/producer';
 import { ProgressEvents } from '@millrace/queue/progress-events';
 import { RetryStore } from '@millrace/queue/retry-store';
+import { serverProblems } from '@millrace/queue/server-problems';
 import { TaskIds } from '@millrace/queue/task-ids';
 import { TaskStore } from '@millrace/queue/task-store';
 import { createApp } from './app.js';
@@ -40,9 +36,7 @@ export async function startApi(settings: ApiSettings, log: Logger, stopWith: Sto
   const keys = new Keys(settings.KEY_PREFIX);
   const redis = connectForRequests(settings.REDIS_URL);
   const subscriber = connectForWork(settings.REDIS_URL);
-  for (const connection of [redis, subscriber]) {
-    connection.connect().catch(() => {});
-  }
+  redis.connect().catch(() => {});
   watchOutages(redis, {
     lost: (error) => log.error('Redis does not answer', errorFields(error)),
     back: () => log.info('Redis answers again'),

@@ -1,5 +1,6 @@
 /** The API's settings. */
 import { flag, integer, PROCESS_SETTINGS } from '@millrace/process/env-types';
+import { RedisUrl } from '@millrace/queue/redis-url';
 import { z } from 'zod';
 
 const MIB = 1024 * 1024;
@@ -7,6 +8,7 @@ const MIB = 1024 * 1024;
 export const ApiSettings = z
   .object({
     ...PROCESS_SETTINGS,
+    REDIS_URL: RedisUrl,
     HOST: z.string().default('127.0.0.1'),
     PORT: integer(0, 65_535, 3000),
     /** Clients and the SHA-256 of their keys; without it everybody is `anonymous`. */

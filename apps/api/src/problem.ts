@@ -2,7 +2,7 @@
 import { STATUS_CODES } from 'node:http';
 import { BatchError, type RequestCode } from '@millrace/batch/errors';
 import { errorFields, type Logger } from '@millrace/process/logger';
-import { isOutage } from '@millrace/queue/connection';
+import { isOutage } from '@millrace/queue/outages';
 import type { ErrorRequestHandler, Request, Response } from 'express';
 import { sendJson } from './send-json.js';
 

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { connectForWork, memoryUse } from '@millrace/queue/connection';
+import { connectForWork } from '@millrace/queue/connection';
 import type { Keys } from '@millrace/queue/keys';
 import { readLoad } from '@millrace/queue/load';
+import { memoryUse } from '@millrace/queue/memory';
 import { TaskStore } from '@millrace/queue/task-store';
 import request from 'supertest';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
@@ -173,7 +174,7 @@ describe('a Redis that is nearly full', () => {
   /** A server has as much in use as it is told it may use at most. */
   async function fillTo(share: number): Promise<void> {
     // Beside which what the platform stores is nothing.
-    await redis.redis.set('ballast', Buffer.alloc(64 * 1024 * 1024), 'EX', 60);
+    await redis.redis.setrange('ballast', 64 * 1024 * 1024, '.');
     const { used } = await memoryUse(redis.redis);
     await redis.redis.config('SET', 'maxmemory', Math.round(used / share));
   }

@@ -5,20 +5,16 @@ import { createRegistry } from '@millrace/process/metrics';
 import { Catalog } from '@millrace/queue/catalog';
 import { CatalogPublisher } from '@millrace/queue/catalog-publisher';
 import { ClaimStore } from '@millrace/queue/claim-store';
-import {
-  connectForRequests,
-  connectForWork,
-  memoryProblems,
-  memoryUse,
-  serverProblems,
-  watchOutages,
-} from '@millrace/queue/connection';
+import { connectForRequests, connectForWork } from '@millrace/queue/connection';
 import { FinishedEvents } from '@millrace/queue/finished-events';
 import { CLAIM_KEPT_MS, type ClaimLifetimes, type Keys } from '@millrace/queue/keys';
 import { readLoad } from '@millrace/queue/load';
+import { memoryProblems, memoryUse } from '@millrace/queue/memory';
+import { watchOutages } from '@millrace/queue/outages';
 import { Producer } from '@millrace/queue/producer';
 import { ProgressEvents } from '@millrace/queue/progress-events';
 import { RetryStore } from '@millrace/queue/retry-store';
+import { serverProblems } from '@millrace/queue/server-problems';
 import { TaskIds } from '@millrace/queue/task-ids';
 import { TaskStore } from '@millrace/queue/task-store';
 import type { Express } from 'express';
@@ -68,7 +64,7 @@ export async function startHarness(
   const redis = connectForRequests(url);
   const subscriber = connectForWork(url);
   for (const each of [redis, subscriber]) watchOutages(each, { lost: () => {}, back: () => {} });
-  await Promise.all([redis.connect(), subscriber.connect()]);
+  await redis.connect();
   const events = new FinishedEvents(subscriber, keys);
   const progress = new ProgressEvents(subscriber, keys);
   await Promise.all([events.start(), progress.start()]);

@@ -1,11 +1,10 @@
 import { BatchError } from '@millrace/batch/errors';
 import type { Chunk } from '@millrace/batch/split/chunk-splitter';
 import type { ChunkJob } from '@millrace/queue/chunk-job';
-import { connectForRequests } from '@millrace/queue/connection';
+import { connectForRequests, type RedisConnection } from '@millrace/queue/connection';
 import type { Keys } from '@millrace/queue/keys';
 import { Producer } from '@millrace/queue/producer';
 import { TaskStore } from '@millrace/queue/task-store';
-import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { newTask } from '../../../test/fixtures/task.js';
@@ -15,7 +14,7 @@ const redis = useRedis();
 const ID = 'task-1';
 const TASK = newTask({ id: ID });
 
-let connection: Redis;
+let connection: RedisConnection;
 let keys: Keys;
 let store: TaskStore;
 let producer: WatchedProducer;

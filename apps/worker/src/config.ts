@@ -2,10 +2,12 @@
 import { availableParallelism } from 'node:os';
 import { PoolName } from '@millrace/batch/manifest/manifest';
 import { integer, PROCESS_SETTINGS } from '@millrace/process/env-types';
+import { RedisUrl } from '@millrace/queue/redis-url';
 import { z } from 'zod';
 
 export const WorkerSettings = z.object({
   ...PROCESS_SETTINGS,
+  REDIS_URL: RedisUrl,
   MODELS_DIR: z.string().default('./models'),
   /** The pool of workers that this one belongs to; it serves the models whose manifest names it. */
   POOL: PoolName,

@@ -5,11 +5,13 @@ import { errorFields, type Logger } from '@millrace/process/logger';
 import { createRegistry } from '@millrace/process/metrics';
 import type { Running, StopWith } from '@millrace/process/run-process';
 import { CatalogPublisher } from '@millrace/queue/catalog-publisher';
-import { connectForWork, isOutage, serverProblems, watchOutages } from '@millrace/queue/connection';
+import { connectForWork } from '@millrace/queue/connection';
 import { Consumer } from '@millrace/queue/consumer';
 import { FinishedEvents } from '@millrace/queue/finished-events';
 import { DEFAULT_LIFETIMES, Keys } from '@millrace/queue/keys';
+import { isOutage, watchOutages } from '@millrace/queue/outages';
 import { Reaper } from '@millrace/queue/reaper';
+import { awaitServerProblems } from '@millrace/queue/server-problems';
 import { TaskStore } from '@millrace/queue/task-store';
 import { createAdminServer, stopServer } from './admin-server.js';
 import type { WorkerSettings } from './config.js';
@@ -37,14 +39,12 @@ export async function startWorker(
     lost: (error) => log.error('Redis does not answer; waiting for it', errorFields(error)),
     back: () => log.info('Redis answers again'),
   });
-  await redis.connect().catch(() => {});
   const subscriber = connectForWork(settings.REDIS_URL);
   // The other connection says it for both.
   watchOutages(subscriber, { lost: () => {}, back: () => {} });
-  subscriber.connect().catch(() => {});
   const events = new FinishedEvents(subscriber, keys);
   events.start().catch((error) => log.error('finished tasks cannot be heard', errorFields(error)));
-  const problems = await serverProblems(redis);
+  const problems = await awaitServerProblems(redis);
   if (problems.length > 0) throw new Error(problems.join('; '));
 
   const pool = new InferencePool(

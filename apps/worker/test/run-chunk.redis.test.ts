@@ -1,12 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import { createLogger } from '@millrace/process/logger';
 import { STALLS_MAX } from '@millrace/queue/chunk-job';
-import { connectForWork } from '@millrace/queue/connection';
+import { connectForWork, type RedisConnection } from '@millrace/queue/connection';
 import type { ChunkRun } from '@millrace/queue/consumer';
 import { FinishedEvents } from '@millrace/queue/finished-events';
 import type { Keys } from '@millrace/queue/keys';
 import { TaskStore } from '@millrace/queue/task-store';
-import type { Redis } from 'ioredis';
 import { Registry } from 'prom-client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
@@ -23,8 +22,8 @@ const MODELS = fileURLToPath(new URL('../../../test/fixtures/models', import.met
 const TASK = 'task-1';
 
 const redis = useRedis();
-let connection: Redis;
-let listener: Redis;
+let connection: RedisConnection;
+let listener: RedisConnection;
 let keys: Keys;
 let store: TaskStore;
 let pool: InferencePool;

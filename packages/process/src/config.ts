@@ -19,8 +19,13 @@ export function readConfig<Schema extends z.ZodType>(
   if (result.success) return result.data;
   const lines = result.error.issues.map((issue) => {
     const name = issue.path.join('.');
-    const value = env[name];
+    const value = withoutPasswords(env[name]);
     return `  ${name}${value === undefined ? '' : `=${value}`}: ${issue.message}`;
   });
   throw new ConfigError(`the environment has settings that do not hold:\n${lines.join('\n')}`);
+}
+
+/** What is wrong with a URL can be said without the passwords in it. */
+function withoutPasswords(value: string | undefined): string | undefined {
+  return value?.replace(/(:\/\/[^/?#:]*:)[^/?#]*@/, '$1***@').replace(/(password=)[^&#]*/g, '$1***');
 }

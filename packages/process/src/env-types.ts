@@ -19,9 +19,6 @@ export const flag = () =>
 
 /** Settings that every process has. */
 export const PROCESS_SETTINGS = {
-  REDIS_URL: z
-    .url({ protocol: /^rediss?$/, error: 'must be a redis:// or rediss:// URL' })
-    .default('redis://127.0.0.1:6379'),
   /** Prefix of every key in Redis, so that several platforms can share one. */
   KEY_PREFIX: z
     .string()

@@ -6,7 +6,7 @@ import {
   modelPin,
   type Refusal,
 } from '@millrace/batch/model';
-import type { Redis } from 'ioredis';
+import type { RedisConnection } from './connection.js';
 import { DESCRIPTOR_TTL_MS, HEARTBEAT_TTL_MS, type Keys, WORKER_INDEX_MS } from './keys.js';
 import type { WorkerBeat } from './worker-beat.js';
 
@@ -24,7 +24,7 @@ export class CatalogPublisher {
   private published = new Map<string, ModelDescriptor>();
 
   constructor(
-    private readonly redis: Redis,
+    private readonly redis: RedisConnection,
     private readonly keys: Keys,
     private readonly workerId: string,
     private readonly threads = 1,

@@ -9,8 +9,8 @@ import {
   parseModelRef,
   type Refusal,
 } from '@millrace/batch/model';
-import type { Redis } from 'ioredis';
 import type { z } from 'zod';
+import type { RedisConnection } from './connection.js';
 import type { Keys } from './keys.js';
 import { WorkerBeat } from './worker-beat.js';
 
@@ -51,7 +51,7 @@ export class Catalog {
   private reading: Promise<Snapshot> | undefined;
 
   constructor(
-    private readonly redis: Redis,
+    private readonly redis: RedisConnection,
     private readonly keys: Keys,
     private readonly now: () => number = Date.now,
   ) {}

@@ -15,7 +15,7 @@
  * it any more), and else makes the sealed task the answer (died between 4 and 5; the fingerprint is known since 3).
  */
 import type { Task } from '@millrace/batch/task';
-import type { Redis } from 'ioredis';
+import type { RedisConnection } from './connection.js';
 import type { ClaimLifetimes, Keys } from './keys.js';
 import { CLAIM_SCRIPTS } from './scripts/claim-scripts.js';
 import { defineScripts, type Script } from './scripts/define-scripts.js';
@@ -44,7 +44,7 @@ export class ClaimStore {
 
   /** @param now milliseconds since the epoch */
   constructor(
-    redis: Redis,
+    redis: RedisConnection,
     private readonly keys: Keys,
     private readonly tasks: TaskStore,
     readonly lifetimes: ClaimLifetimes,

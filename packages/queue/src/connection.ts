@@ -1,89 +1,153 @@
-/** Connections to Redis, and what is asked of the server before it is used. */
-import { Redis, type RedisOptions } from 'ioredis';
+/** Connections to Redis, whether it is one server, a master that Sentinels watch, or a cluster. */
+import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
+import { type ClusterAddress, parseRedisUrl, type SentinelAddress } from './redis-url.js';
+
+export type RedisConnection = Redis | Cluster;
 
 const RETRY_MAX_MS = 1_000;
+const CONNECT_TIMEOUT_MS = 5_000;
 const COMMAND_TIMEOUT_MS = 5_000;
+/** After which a server that owes an answer is given up, and connected to again. BullMQ lets it take ten seconds. */
+const SILENCE_MAX_MS = 30_000;
+/** How often a cluster is asked who its masters are, for the sake of those that freeze and refuse nothing. */
+const CLUSTER_REFRESH_MS = 5_000;
+/** Between two tries of a command that a node of a cluster could not take. */
+const CLUSTER_RETRY_MS = 100;
+/** How often that is tried, where it is not tried for ever. */
+const CLUSTER_RETRIES = 8;
+
+const backoff = (attempt: number): number => Math.min(50 * 2 ** Math.min(attempt, 10), RETRY_MAX_MS);
 
 const RECONNECT = {
-  lazyConnect: true,
-  connectTimeout: 5_000,
-  retryStrategy: (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 10), RETRY_MAX_MS),
+  connectTimeout: CONNECT_TIMEOUT_MS,
+  retryStrategy: backoff,
 } satisfies RedisOptions;
 
-/** For answering requests: a command fails within seconds when Redis is away, so that an outage is a 503 and not a hang. */
-export function connectForRequests(url: string): Redis {
-  return new Redis(url, { ...RECONNECT, maxRetriesPerRequest: 1, commandTimeout: COMMAND_TIMEOUT_MS });
+/** How long a command waits for a Redis that is away, and what becomes of it. */
+type Patience = Pick<
+  RedisOptions,
+  'lazyConnect' | 'maxRetriesPerRequest' | 'commandTimeout' | 'socketTimeout' | 'reconnectOnError'
+>;
+
+/**
+ * For answering requests: a command fails within seconds when Redis is away or fails over, so that an outage is a 503 and
+ * not a hang.
+ */
+export function connectForRequests(url: string): RedisConnection {
+  return connect(url, {
+    lazyConnect: true,
+    maxRetriesPerRequest: 1,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    reconnectOnError: isDemoted,
+  });
 }
 
-/** For workers: a command waits for Redis to come back and is then sent again; every script stands that. */
-export function connectForWork(url: string): Redis {
-  return new Redis(url, { ...RECONNECT, maxRetriesPerRequest: null });
+/**
+ * For workers: a command waits for Redis to come back and is then sent again; every script stands that. Connects by
+ * itself: what is lazy, BullMQ connects, and gives up its copy for good when the first attempt fails.
+ */
+export function connectForWork(url: string): RedisConnection {
+  return connect(url, {
+    lazyConnect: false,
+    maxRetriesPerRequest: null,
+    socketTimeout: SILENCE_MAX_MS,
+    reconnectOnError: (error) => (isDemoted(error) ? 2 : false),
+  });
 }
 
-/** What keeps this server from holding tasks safely; empty when nothing does. */
-export async function serverProblems(redis: Redis): Promise<string[]> {
-  const [server, memory] = await Promise.all([redis.info('server'), redis.info('memory')]);
-  const problems: string[] = [];
-  const [major = 0, minor = 0] = (infoField(server, 'redis_version') ?? '').split('.').map(Number);
-  if (major < 6 || (major === 6 && minor < 2)) {
-    problems.push(`Redis ${infoField(server, 'redis_version')} is too old; 6.2 is the oldest that works`);
+function connect(url: string, patience: Patience): RedisConnection {
+  const address = parseRedisUrl(url);
+  switch (address.kind) {
+    case 'server':
+      return new Redis(address.url, { ...RECONNECT, ...patience });
+    case 'sentinel':
+      return new Redis({ ...RECONNECT, ...patience, ...sentinelOptions(address) });
+    case 'cluster':
+      return staysEnded(new TimedCluster(address.hosts, clusterOptions(address, patience)));
   }
-  const policy = infoField(memory, 'maxmemory_policy');
-  if (policy !== 'noeviction') {
-    problems.push(`Redis would evict tasks: set maxmemory-policy to noeviction (it is ${policy})`);
-  }
-  return problems;
 }
 
-/** The share of `maxmemory` from which on a server is nearly full. */
-const MEMORY_HIGH = 0.9;
-
-/** What keeps a running platform from taking more in, besides `serverProblems`. */
-export async function memoryProblems(redis: Redis): Promise<string[]> {
-  const { used, max } = await memoryUse(redis);
-  if (max === 0 || used < max * MEMORY_HIGH) return [];
-  return [`Redis is ${Math.round((used / max) * 100)} % full (maxmemory)`];
-}
-
-/** Bytes that Redis uses, and may use; the latter is 0 where nothing limits it. */
-export async function memoryUse(redis: Redis): Promise<{ used: number; max: number }> {
-  const memory = await redis.info('memory');
+function sentinelOptions(address: SentinelAddress) {
+  const { username, password } = address.sentinelCredentials;
   return {
-    used: Number(infoField(memory, 'used_memory') ?? 0),
-    max: Number(infoField(memory, 'maxmemory') ?? 0),
+    sentinels: address.hosts,
+    name: address.master,
+    db: address.database,
+    ...address.credentials,
+    ...(username === undefined ? {} : { sentinelUsername: username }),
+    ...(password === undefined ? {} : { sentinelPassword: password }),
+    ...(address.isTls ? { tls: {}, sentinelTLS: {}, enableTLSForSentinelMode: true } : {}),
+    sentinelCommandTimeout: COMMAND_TIMEOUT_MS,
+    sentinelRetryStrategy: backoff,
+    sentinelReconnectStrategy: backoff,
+    // A master that freezes, or is cut off, closes no connection: that it was replaced is heard from the Sentinels.
+    failoverDetector: true,
+  } satisfies RedisOptions;
+}
+
+function clusterOptions(address: ClusterAddress, { lazyConnect, ...patience }: Patience) {
+  return {
+    lazyConnect: lazyConnect === true,
+    // With the check, `connect` never settles on a cluster that is not whole. Without it, commands hear CLUSTERDOWN and are tried again.
+    enableReadyCheck: false,
+    clusterRetryStrategy: backoff,
+    slotsRefreshInterval: CLUSTER_REFRESH_MS,
+    maxRedirections: patience.maxRetriesPerRequest === null ? Number.MAX_SAFE_INTEGER : CLUSTER_RETRIES,
+    retryDelayOnFailover: CLUSTER_RETRY_MS,
+    retryDelayOnClusterDown: CLUSTER_RETRY_MS,
+    retryDelayOnTryAgain: CLUSTER_RETRY_MS,
+    // Two nodes that take each other for the master are asked in turns, but not as fast as they answer.
+    retryDelayOnMoved: CLUSTER_RETRY_MS,
+    // As it is: a certificate is for a name.
+    dnsLookup: (host: string, found: (error: null, address: string) => void) => found(null, host),
+    redisOptions: {
+      ...patience,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      ...address.credentials,
+      ...(address.isTls ? { tls: {} } : {}),
+    },
+  } satisfies ClusterOptions;
+}
+
+/** A node's `commandTimeout` begins when the command is sent to it; here it bounds the search for the node, too. */
+class TimedCluster extends Cluster {
+  override sendCommand(...sent: Parameters<Cluster['sendCommand']>): unknown {
+    const limitMs = this.options.redisOptions?.commandTimeout;
+    if (limitMs !== undefined) sent[0].setTimeout(limitMs);
+    return super.sendCommand(...sent);
+  }
+}
+
+/**
+ * A cluster that has ended stays so until it is connected again, and so do its copies, on one of which BullMQ waits for
+ * work. By itself it is `close` again with the next of its nodes that closes: a command that is tried again then waits for
+ * ever, and BullMQ for an end that has been.
+ */
+function staysEnded(cluster: Cluster): Cluster {
+  let hasEnded = false;
+  const stay = () => {
+    if (hasEnded && cluster.status === 'close') cluster.status = 'end';
   };
-}
-
-function infoField(info: string, field: string): string | undefined {
-  return new RegExp(`^${field}:(.*?)\\r?$`, 'm').exec(info)?.[1];
-}
-
-/** Hears of an outage once when it begins and once when it is over, not of every attempt in between. */
-export function watchOutages(redis: Redis, hear: { lost(error: Error): void; back(): void }): void {
-  let isLost = false;
-  redis.on('error', (error) => {
-    if (!isLost) hear.lost(error);
-    isLost = true;
+  cluster.on('connecting', () => {
+    hasEnded = false;
   });
-  redis.on('ready', () => {
-    if (isLost) hear.back();
-    isLost = false;
+  cluster.on('end', () => {
+    hasEnded = true;
+    stay();
   });
+  cluster.on('close', stay);
+  const duplicate = cluster.duplicate.bind(cluster);
+  cluster.duplicate = ((...copied: Parameters<typeof duplicate>) =>
+    staysEnded(duplicate(...copied))) as typeof duplicate;
+  return cluster;
 }
 
-/** Answers by which a server says that it cannot serve now, though the command was right. */
-const REFUSALS = /^(OOM|LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|MISCONF)\b/;
-const CONNECTION_CODES = /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)/;
-const CONNECTION_MESSAGES =
-  /^(Connection is closed|Command timed out|Stream isn't writeable|connect ETIMEDOUT)/;
+/** A server that was a master when it was connected to, and is none any more. Redis 6 has the word within a script's error. */
+function isDemoted(error: Error): boolean {
+  return /\bREADONLY\b/.test(error.message);
+}
 
-/** True when an error means that Redis cannot be reached or cannot serve now, so that trying again later makes sense. */
-export function isOutage(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  if (error.name === 'ReplyError') return REFUSALS.test(error.message);
-  return (
-    error.name === 'MaxRetriesPerRequestError' ||
-    CONNECTION_CODES.test((error as NodeJS.ErrnoException).code ?? '') ||
-    CONNECTION_MESSAGES.test(error.message)
-  );
+/** The nodes that hold keys: the connection itself, or one connection for each master of a cluster that is connected. */
+export function masters(redis: RedisConnection): Redis[] {
+  return redis instanceof Cluster ? redis.nodes('master') : [redis];
 }

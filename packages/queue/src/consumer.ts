@@ -1,7 +1,7 @@
 /** The consumer is responsible for one worker process's share of the queue: it takes chunks, and gives back what it cannot finish. */
 import { DelayedError, type Job, Worker } from 'bullmq';
-import type { Redis } from 'ioredis';
 import { ATTEMPTS, ChunkJob, STALLS_SUSPECT } from './chunk-job.js';
+import type { RedisConnection } from './connection.js';
 import type { Keys } from './keys.js';
 
 /** One run of a chunk. */
@@ -32,7 +32,7 @@ export type RunOutcome =
 
 export interface ConsumerOptions {
   /** For commands; BullMQ makes a second one from it, for waiting. */
-  redis: Redis;
+  redis: RedisConnection;
   keys: Keys;
   /** The pool whose chunks it takes. */
   pool: string;

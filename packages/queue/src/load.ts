@@ -1,5 +1,5 @@
 /** What is in flight: rows and bytes that are accepted or being received and not done, of each client. */
-import type { Redis } from 'ioredis';
+import type { RedisConnection } from './connection.js';
 import type { Keys } from './keys.js';
 import { TaskIndex } from './task-index.js';
 
@@ -10,7 +10,7 @@ export interface Load {
 }
 
 /** The load of each client, as the ledgers of the unfinished tasks say: nothing else is counted, so nothing can drift. */
-export async function readLoad(redis: Redis, keys: Keys): Promise<Map<string, Load>> {
+export async function readLoad(redis: RedisConnection, keys: Keys): Promise<Map<string, Load>> {
   const index = new TaskIndex(redis, keys);
   const loads = new Map<string, Load>();
   let cursor = '0';

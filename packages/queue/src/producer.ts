@@ -1,7 +1,7 @@
 /** The producer is responsible for putting chunk jobs into the queues, one for each pool, and for saying how much waits there. */
 import { Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
 import { type ChunkJob, chunkJobId, chunkJobOptions, chunkOfJobId } from './chunk-job.js';
+import type { RedisConnection } from './connection.js';
 import type { Keys } from './keys.js';
 
 const EVENTS_KEPT = 1_000;
@@ -19,7 +19,7 @@ export class Producer {
 
   /** @param onError hears of connection errors; the call that met one rejects by itself */
   constructor(
-    private readonly redis: Redis,
+    private readonly redis: RedisConnection,
     private readonly keys: Keys,
     private readonly onError: (error: Error) => void,
   ) {}

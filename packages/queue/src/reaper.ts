@@ -7,9 +7,9 @@
  */
 import { isTerminal } from '@millrace/batch/status';
 import type { Task } from '@millrace/batch/task';
-import type { Redis } from 'ioredis';
-import { memoryUse } from './connection.js';
+import { masters, type RedisConnection } from './connection.js';
 import { DEFAULT_LIFETIMES, type Keys } from './keys.js';
+import { memoryUse } from './memory.js';
 import { Producer } from './producer.js';
 import type { IndexedTask } from './task-index.js';
 import type { TaskStore } from './task-store.js';
@@ -19,7 +19,7 @@ export const MENDS = ['upload', 'chunk', 'job', 'index', 'lifetime'] as const;
 export type Mend = (typeof MENDS)[number];
 
 export interface ReaperOptions {
-  redis: Redis;
+  redis: RedisConnection;
   keys: Keys;
   store: TaskStore;
   /** Names this reaper among the others. */
@@ -51,7 +51,8 @@ export class Reaper {
   private timer: NodeJS.Timeout | undefined;
   private turn: Promise<void> | undefined;
   private taskCursor = '0';
-  private keyCursor = '0';
+  /** Per node of a cluster, or of the one server. */
+  private readonly keyCursors = new Map<string, string>();
   /** Per pool, at which place the next waiting job is to be looked at. */
   private readonly jobPlaces = new Map<string, number>();
   private chunksLeft = 0;
@@ -162,15 +163,13 @@ export class Reaper {
 
   private async lookAtKeys(): Promise<void> {
     const { redis, keys } = this.options;
-    const [next, found] = await redis.scan(
-      this.keyCursor,
-      'MATCH',
-      `*${keys.prefix}*`,
-      'COUNT',
-      KEYS_PER_TURN,
-    );
-    this.keyCursor = next;
-    await Promise.all(found.map((key) => this.lookAtKey(key)));
+    for (const node of masters(redis)) {
+      const name = `${node.options.host}:${node.options.port}`;
+      const cursor = this.keyCursors.get(name) ?? '0';
+      const [next, found] = await node.scan(cursor, 'MATCH', `*${keys.prefix}*`, 'COUNT', KEYS_PER_TURN);
+      this.keyCursors.set(name, next);
+      await Promise.all(found.map((key) => this.lookAtKey(key)));
+    }
   }
 
   private async lookAtKey(key: string): Promise<void> {

@@ -15,7 +15,7 @@
  * what came of the retry is merged when they are read, the k-th row of the retry being the k-th of the task's rows that
  * can be retried.
  */
-import type { Redis } from 'ioredis';
+import type { RedisConnection } from './connection.js';
 import type { Keys } from './keys.js';
 import { defineScripts, type Script } from './scripts/define-scripts.js';
 import { RETRY_SCRIPTS, rowsBeforeField } from './scripts/retry-scripts.js';
@@ -24,7 +24,7 @@ export class RetryStore {
   private readonly scripts: Record<keyof typeof RETRY_SCRIPTS, Script>;
 
   constructor(
-    private readonly redis: Redis,
+    private readonly redis: RedisConnection,
     private readonly keys: Keys,
   ) {
     this.scripts = defineScripts(redis, RETRY_SCRIPTS);

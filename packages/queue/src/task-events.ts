@@ -1,5 +1,5 @@
 /** Hears what happens to tasks, so that a waiting request wakes by the event and not by asking again. */
-import type { Redis } from 'ioredis';
+import type { RedisConnection } from './connection.js';
 
 export class TaskEvents {
   private readonly waiters = new Map<string, Set<() => void>>();
@@ -9,7 +9,7 @@ export class TaskEvents {
    * @param channels on which ids of tasks are published
    */
   constructor(
-    private readonly redis: Redis,
+    private readonly redis: RedisConnection,
     private readonly channels: readonly string[],
   ) {
     redis.on('message', (channel: string, id: string) => {

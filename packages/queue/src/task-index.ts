@@ -4,7 +4,7 @@
  * added before it is recorded, and removed after it has finished, so it names too many at times and never too few.
  */
 import type { Task } from '@millrace/batch/task';
-import type { Redis } from 'ioredis';
+import type { RedisConnection } from './connection.js';
 import { DEFAULT_LIFETIMES, type Keys, RESULT_INDEX_MS } from './keys.js';
 import { defineScripts, type Script } from './scripts/define-scripts.js';
 import { INDEX_SCRIPTS } from './scripts/index-scripts.js';
@@ -22,7 +22,7 @@ export class TaskIndex {
   private readonly scripts: Record<keyof typeof INDEX_SCRIPTS, Script>;
 
   constructor(
-    private readonly redis: Redis,
+    private readonly redis: RedisConnection,
     private readonly keys: Keys,
   ) {
     this.scripts = defineScripts(redis, INDEX_SCRIPTS);

@@ -6,8 +6,8 @@ import type { CsvColumn } from '@millrace/batch/rows/row-reader';
 import type { Chunk } from '@millrace/batch/split/chunk-splitter';
 import { isTerminal } from '@millrace/batch/status';
 import type { Task } from '@millrace/batch/task';
-import type { Redis } from 'ioredis';
 import { type Begun, parseBegun } from './begun.js';
+import type { RedisConnection } from './connection.js';
 import { DEFAULT_LIFETIMES, type Keys, type Lifetimes } from './keys.js';
 import { defineScripts, type Script } from './scripts/define-scripts.js';
 import { errorArguments, examplesField, parseExamples } from './scripts/error-groups.js';
@@ -53,7 +53,7 @@ export class TaskStore {
 
   /** @param now milliseconds since the epoch */
   constructor(
-    private readonly redis: Redis,
+    private readonly redis: RedisConnection,
     private readonly keys: Keys,
     readonly lifetimes: Lifetimes = DEFAULT_LIFETIMES,
     private readonly now: () => number = Date.now,

@@ -1,9 +1,8 @@
 import { type Claim, ClaimStore } from '@millrace/queue/claim-store';
-import { connectForRequests } from '@millrace/queue/connection';
+import { connectForRequests, type RedisConnection } from '@millrace/queue/connection';
 import type { ClaimLifetimes, Keys } from '@millrace/queue/keys';
 import { TaskStore } from '@millrace/queue/task-store';
 import fc from 'fast-check';
-import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { newTask } from '../../../test/fixtures/task.js';
@@ -15,7 +14,7 @@ const RESULTS_MS = 30_000;
 const CLIENT = 'alice';
 const KEY = 'nightly 2026-11-22';
 
-let connection: Redis;
+let connection: RedisConnection;
 let keys: Keys;
 let tasks: TaskStore;
 let claims: ClaimStore;

@@ -1,8 +1,7 @@
 import type { ChunkResult } from '@millrace/batch/results/encode-chunk';
-import { connectForRequests } from '@millrace/queue/connection';
+import { connectForRequests, type RedisConnection } from '@millrace/queue/connection';
 import type { Keys } from '@millrace/queue/keys';
 import { type NewTask, TaskStore } from '@millrace/queue/task-store';
-import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { newTask } from '../../../test/fixtures/task.js';
@@ -14,7 +13,7 @@ const TASK = newTask({ client: 'alice' });
 const PINS = ['iris@1 f1'];
 const ROWS = 3;
 
-let connection: Redis;
+let connection: RedisConnection;
 let keys: Keys;
 let store: TaskStore;
 

@@ -1,10 +1,9 @@
-import { connectForWork } from '@millrace/queue/connection';
+import { connectForWork, type RedisConnection } from '@millrace/queue/connection';
 import type { Keys, Lifetimes } from '@millrace/queue/keys';
 import { Producer } from '@millrace/queue/producer';
 import { type Mend, Reaper } from '@millrace/queue/reaper';
 import { type NewTask, TaskStore } from '@millrace/queue/task-store';
 import { Queue, UnrecoverableError, Worker } from 'bullmq';
-import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
 
@@ -28,7 +27,7 @@ const PINS = ['iris@1 f'];
 const ROWS = 3;
 const LONG_AGO = 1_700_000_000_000;
 
-let connection: Redis;
+let connection: RedisConnection;
 let keys: Keys;
 let store: TaskStore;
 let producer: Producer;

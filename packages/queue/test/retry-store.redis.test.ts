@@ -1,9 +1,8 @@
 import { groupErrors } from '@millrace/batch/results/error-groups';
-import { connectForRequests } from '@millrace/queue/connection';
+import { connectForRequests, type RedisConnection } from '@millrace/queue/connection';
 import type { Keys } from '@millrace/queue/keys';
 import { RetryStore } from '@millrace/queue/retry-store';
 import { type NewTask, TaskStore } from '@millrace/queue/task-store';
-import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
 
@@ -20,7 +19,7 @@ const TASK: NewTask = {
   requestId: 'request-1',
 };
 
-let connection: Redis;
+let connection: RedisConnection;
 let keys: Keys;
 let store: TaskStore;
 let retries: RetryStore;

@@ -1,9 +1,8 @@
-import { connectForRequests, connectForWork } from '@millrace/queue/connection';
+import { connectForRequests, connectForWork, type RedisConnection } from '@millrace/queue/connection';
 import { FinishedEvents } from '@millrace/queue/finished-events';
 import type { Keys } from '@millrace/queue/keys';
 import { ProgressEvents } from '@millrace/queue/progress-events';
 import { TaskStore } from '@millrace/queue/task-store';
-import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
 
@@ -21,8 +20,8 @@ const TASK = {
 };
 
 let keys: Keys;
-let connection: Redis;
-let listener: Redis;
+let connection: RedisConnection;
+let listener: RedisConnection;
 let store: TaskStore;
 let finished: FinishedEvents;
 let progress: ProgressEvents;

@@ -4,11 +4,10 @@ import { finalStatus, OUTCOMES } from '@millrace/batch/ledger';
 import { encodeFailedChunk } from '@millrace/batch/results/encode-chunk';
 import { groupErrors } from '@millrace/batch/results/error-groups';
 import { isTerminal } from '@millrace/batch/status';
-import { connectForRequests } from '@millrace/queue/connection';
+import { connectForRequests, type RedisConnection } from '@millrace/queue/connection';
 import { DEFAULT_LIFETIMES, type Keys, type Lifetimes } from '@millrace/queue/keys';
 import { TaskStore } from '@millrace/queue/task-store';
 import fc from 'fast-check';
-import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { newTask } from '../../../test/fixtures/task.js';
@@ -20,7 +19,7 @@ const TASK = newTask({ client: 'alice' });
 const SERVED = ['roses@1 f1', 'iris@1 f1'];
 const ROWS = 3;
 
-let connection: Redis;
+let connection: RedisConnection;
 let keys: Keys;
 let store: TaskStore;
 

@@ -1,5 +1,5 @@
 /** Makes scripts callable on a connection. */
-import type { Redis } from 'ioredis';
+import type { RedisConnection } from '../connection.js';
 
 export interface ScriptDefinition {
   numberOfKeys: number;
@@ -11,7 +11,7 @@ export type Script = (...args: (string | number | Buffer)[]) => Promise<unknown>
 
 /** Every script as a function of its KEYS and ARGV. Answers come as bytes where they hold some. */
 export function defineScripts<Name extends string>(
-  redis: Redis,
+  redis: RedisConnection,
   scripts: Record<Name, ScriptDefinition>,
 ): Record<Name, Script> {
   const commands = redis as unknown as Record<string, Script>;
