@@ -5,7 +5,7 @@ export const USAGE = `npm run chaos -- [options]
   --rounds <n>     rounds of tasks and faults (20)
   --seed <n>       of all choices; the same one makes the same plan (drawn, and printed)
   --bound <s>      within which all tasks of a round have to be finished (120)
-  --abandoned <s>  within which uploads that nobody acknowledged have to be gone at the end; 0 only counts them (0)
+  --abandoned <s>  within which uploads that nobody acknowledged have to be gone at the end; 0 only counts them (60)
   --json           print the report as JSON, and what happens meanwhile to stderr`;
 
 export interface ChaosOptions {
@@ -24,7 +24,7 @@ export function readOptions(args: readonly string[]): ChaosOptions {
       rounds: { type: 'string', default: '20' },
       seed: { type: 'string', default: String(Math.floor(Math.random() * 1_000_000)) },
       bound: { type: 'string', default: '120' },
-      abandoned: { type: 'string', default: '0' },
+      abandoned: { type: 'string', default: '60' },
       json: { type: 'boolean', default: false },
     },
   });

@@ -10,6 +10,7 @@ export type StoreProblem = Pick<Violation, 'about' | 'task' | 'detail'>;
 const EVERLASTING = /:(meta|events|marker|id|pc)$/;
 /** What is computed, or was ended before it was. */
 const CHUNK_ENDS = new Set(['done', 'cancelled', 'expired']);
+const HALTED = new Set(['cancelled', 'expired']);
 
 /** What is wrong with all that is stored, given the tasks that were acknowledged; empty when nothing is. */
 export function storeProblems(scan: StoreScan, known: readonly KnownTask[]): StoreProblem[] {
@@ -48,7 +49,7 @@ function isAbandoned({ record }: StoredTask): boolean {
   return record.status === 'receiving' || record.status === undefined;
 }
 
-function taskProblems({ record, chunks, inputs, outputs }: StoredTask): string[] {
+function taskProblems({ record, chunks, inputs, outputs, failed }: StoredTask): string[] {
   const { status = 'without a record' } = record;
   if (record.status === undefined || !isTerminal(status as TaskStatus)) {
     const states = [...chunks]
@@ -58,8 +59,12 @@ function taskProblems({ record, chunks, inputs, outputs }: StoredTask): string[]
   }
   const expected = [...chunks].filter(([, state]) => state === 'done').map(([index]) => index);
   const open = [...chunks].filter(([, state]) => !CHUNK_ENDS.has(state));
+  const halted = [...chunks].filter(([, state]) => HALTED.has(state)).map(([index]) => index);
+  const retryable = [...halted, ...failed];
   return [
-    ...(inputs.length === 0 ? [] : [`it is ${status} and has the input of chunks ${inputs}`]),
+    ...(sameNumbers(inputs, retryable)
+      ? []
+      : [`it is ${status} and has the input of chunks ${inputs}, of which ${retryable} can be retried`]),
     ...(sameNumbers(outputs, expected)
       ? []
       : [`it has results of chunks ${outputs}, and ${expected} are done`]),

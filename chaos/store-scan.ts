@@ -1,4 +1,6 @@
 /** Reads all that Redis holds of the platform, as far as its rules are to be checked. */
+import { errorsOf } from '@millrace/batch/results/read-chunk';
+import { isRetryable } from '@millrace/batch/retry';
 import type { Keys } from '@millrace/queue/keys';
 import type { Redis } from 'ioredis';
 
@@ -10,6 +12,8 @@ export interface StoredTask {
   chunks: Map<number, string>;
   inputs: number[];
   outputs: number[];
+  /** Chunks with results of rows that failed. */
+  failed: number[];
 }
 
 export interface StoredJob {
@@ -42,14 +46,17 @@ export async function scanStore(redis: Redis, keys: Keys, pool: string): Promise
   for (const name of names) {
     const [, id, kind, input, output] = TASK_KEY.exec(name) ?? [];
     if (id === undefined) continue;
-    const task: StoredTask = tasks.get(id) ?? { id, record: {}, chunks: new Map(), inputs: [], outputs: [] };
+    const task: StoredTask = tasks.get(id) ?? emptyTask(id);
     tasks.set(id, task);
     if (input !== undefined) task.inputs.push(Number(input));
-    else if (output !== undefined) task.outputs.push(Number(output));
-    else if (kind === 'task') task.record = await redis.hgetall(name);
+    else if (output !== undefined) {
+      task.outputs.push(Number(output));
+      if (await hasFailedRows(redis, name)) task.failed.push(Number(output));
+    } else if (kind === 'task') task.record = await redis.hgetall(name);
     else
       for (const [index, entry] of Object.entries(await redis.hgetall(name))) {
-        task.chunks.set(Number(index), entry.split(' ')[0] as string);
+        // Beside the chunks there are examples of errors, and what retries note.
+        if (/^\d+$/.test(index)) task.chunks.set(Number(index), entry.split(' ')[0] as string);
       }
   }
   return {
@@ -57,6 +64,17 @@ export async function scanStore(redis: Redis, keys: Keys, pool: string): Promise
     ...(await scanQueue(redis, names, `${keys.queuePrefix}:${pool}:`)),
     everlasting: names.filter((_, index) => lifetimes[index] === -1),
   };
+}
+
+function emptyTask(id: string): StoredTask {
+  return { id, record: {}, chunks: new Map(), inputs: [], outputs: [], failed: [] };
+}
+
+async function hasFailedRows(redis: Redis, output: string): Promise<boolean> {
+  const errors = await redis.hget(output, 'errors');
+  return errorsOf(errors === null ? {} : { errors: Buffer.from(errors) }).some(({ code }) =>
+    isRetryable(code),
+  );
 }
 
 async function scanQueue(

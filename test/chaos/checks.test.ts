@@ -158,8 +158,9 @@ describe('the check of what is stored', () => {
       [0, 'done'],
       [1, 'cancelled'],
     ]),
-    inputs: [],
+    inputs: [1],
     outputs: [0],
+    failed: [],
   };
   const KNOWN: KnownTask = { id: 'a', round: 1, label: 'r1-t0', hasKey: true, isErased: false, rows: 2 };
   const scanOf = (task: Partial<StoredTask>, rest: Partial<StoreScan> = {}): StoreScan => ({
@@ -179,15 +180,16 @@ describe('the check of what is stored', () => {
     ['an acknowledged task that is gone', { ...scanOf({}), tasks: new Map() }, /no record/],
     ['one that is not finished', scanOf({ record: { ...TASK.record, status: 'running' } }), /it is running/],
     ['one that is still received', scanOf({ record: { ...TASK.record, status: 'receiving' } }), /receiving/],
-    ['input that is left', scanOf({ inputs: [1] }), /the input of chunks 1/],
+    ['input that is left', scanOf({ inputs: [0, 1] }), /the input of chunks 0,1, of which 1 /],
+    ['input that a retry misses', scanOf({ failed: [0] }), /the input of chunks 1, of which 1,0 /],
     ['a result that is missing', scanOf({ outputs: [] }), /results of chunks/],
     ['a result that should not be', scanOf({ outputs: [0, 1] }), /results of chunks/],
     [
       'a chunk in the middle',
-      scanOf({ chunks: new Map([...TASK.chunks, [1, 'running']]) }),
+      scanOf({ chunks: new Map([...TASK.chunks, [1, 'running']]), inputs: [] }),
       /with chunks that are running/,
     ],
-    ['a chunk too few', scanOf({ chunks: new Map([[0, 'done']]) }), /2 chunks and 1 entries/],
+    ['a chunk too few', scanOf({ chunks: new Map([[0, 'done']]), inputs: [] }), /2 chunks and 1 entries/],
     ['a job that is left', scanOf({}, { jobs: [job] }), /is left, in active/],
     ['a job that was given up', scanOf({}, { failedJobs: ['a.1'] }), /failed by the queue/],
     ['a key without a lifetime', scanOf({}, { everlasting: ['millrace:{a}:out:0'] }), /no lifetime/],
