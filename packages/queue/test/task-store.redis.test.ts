@@ -111,6 +111,22 @@ describe('a task', () => {
     expect(await read()).toMatchObject({ status: 'succeeded' });
   });
 
+  it('that is begun again, its worker being lost, is counted once', async () => {
+    await submitted(1);
+    await store.begin(TASK.id, 0, SERVED);
+    expect(await store.begin(TASK.id, 0, SERVED)).toMatchObject({ kind: 'started' });
+    expect((await read()).ledger).toMatchObject({ total: ROWS, pending: 0, running: ROWS });
+  });
+
+  it('has its rows where they were sent, in whatever order its chunks come in', async () => {
+    await store.create(TASK);
+    for (const index of [2, 0, 1]) await store.append(TASK.id, chunk(index));
+    await store.seal(TASK.id, 3);
+    const begun = await store.begin(TASK.id, 2, SERVED);
+    expect(begun).toMatchObject({ kind: 'started', chunk: { firstRow: 2 * ROWS, rows: ROWS } });
+    expect((await store.readSpan(TASK.id, 0))?.firstRow).toBe(0);
+  });
+
   it('hands out the bytes and what is needed to read them', async () => {
     const bytes = Buffer.from([0, 255, 10, 13, 34]);
     await store.create({ ...TASK, format: 'csv', columns: [1, 'id', [2, 0], [2, 1], 0] });

@@ -1,0 +1,151 @@
+/** Faults of the protocol, each of which some test must catch: what the code would be with it, and the tests that have to fail. */
+
+export interface Mutant {
+  /** What would go wrong. */
+  name: string;
+  file: string;
+  /** Occurs once in the file. */
+  from: string;
+  to: string;
+  /** Test files, at least one test of which fails. */
+  caughtBy: readonly string[];
+}
+
+const TASK_SCRIPTS = 'packages/queue/src/scripts/task-scripts.ts';
+const UPLOAD = 'apps/api/src/submit/upload.ts';
+const REAPER = 'packages/queue/src/reaper.ts';
+const TASK_STORE_TEST = 'packages/queue/test/task-store.redis.test.ts';
+const END_TASK_TEST = 'packages/queue/test/end-task.redis.test.ts';
+const UPLOAD_TEST = 'apps/api/test/upload.redis.test.ts';
+const REAPER_TEST = 'packages/queue/test/reaper.redis.test.ts';
+const LOST_TASK_TEST = 'apps/api/test/lost-task.redis.test.ts';
+const IDEMPOTENCY_TEST = 'apps/api/test/idempotency.redis.test.ts';
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'early acknowledgement: a task is accepted while its chunks are on their way',
+    file: UPLOAD,
+    from: '  async finish(confirm?: () => Promise<void>): Promise<Task> {\n    await Promise.all(this.inFlight);',
+    to: '  async finish(confirm?: () => Promise<void>): Promise<Task> {',
+    caughtBy: [UPLOAD_TEST],
+  },
+  {
+    name: 'a job is queued before its bytes are stored',
+    file: UPLOAD,
+    from: '    const [, appended] = await Promise.all([created, this.store.append(id, chunk)]);',
+    to: '    await this.producer.add(this.limits.pool, { task: id, chunk: chunk.index });\n    const [, appended] = await Promise.all([created, this.store.append(id, chunk)]);',
+    caughtBy: [UPLOAD_TEST],
+  },
+  {
+    name: 'commit without the done check: a second result overwrites the first',
+    file: TASK_SCRIPTS,
+    from: "if state == 'done' then return 'done' end",
+    to: '',
+    caughtBy: [TASK_STORE_TEST],
+  },
+  {
+    name: 'ledger added twice',
+    file: TASK_SCRIPTS,
+    from: "ledger('succeeded', tonumber(ARGV[2]))",
+    to: "ledger('succeeded', tonumber(ARGV[2]))\nledger('succeeded', tonumber(ARGV[2]))",
+    caughtBy: [TASK_STORE_TEST],
+  },
+  {
+    name: 'a chunk that is begun again is counted again',
+    file: TASK_SCRIPTS,
+    from: "if state == 'pending' then\n  redis.call('HSET', KEYS[2], ARGV[1], 'running '",
+    to: "if state then\n  redis.call('HSET', KEYS[2], ARGV[1], 'running '",
+    caughtBy: [TASK_STORE_TEST],
+  },
+  {
+    name: 'late write after cancel',
+    file: TASK_SCRIPTS,
+    from: "if not status or is_terminal(status) then return 'gone' end\nif is_due() then\n  halt('expired', ARGV[5]",
+    to: "if not status then return 'gone' end\nif is_due() then\n  halt('expired', ARGV[5]",
+    caughtBy: [END_TASK_TEST],
+  },
+  {
+    name: 'rows are computed after their deadline',
+    file: 'packages/queue/src/scripts/status-moves.ts',
+    from: 'return deadline and server_now() >= tonumber(deadline)',
+    to: 'return false',
+    caughtBy: [END_TASK_TEST],
+  },
+  {
+    name: 'lifetime forgotten',
+    file: TASK_SCRIPTS,
+    from: "redis.call('PEXPIRE', KEYS[4], ARGV[6])\n",
+    to: '',
+    caughtBy: [TASK_STORE_TEST],
+  },
+  {
+    name: 'order by arrival: rows are numbered as their chunks come in',
+    file: TASK_SCRIPTS,
+    from: "'pending ' .. ARGV[2] .. ' ' .. ARGV[3]) == 0",
+    to: "'pending ' .. count('total') .. ' ' .. ARGV[3]) == 0",
+    caughtBy: [TASK_STORE_TEST],
+  },
+  {
+    name: 'a task is sealed without the chunks that Redis has lost',
+    file: TASK_SCRIPTS,
+    from: "  if count('chunks') ~= tonumber(ARGV[7]) then return {} end\n",
+    to: '',
+    caughtBy: [LOST_TASK_TEST],
+  },
+  {
+    name: 'a lost task is an unknown one',
+    file: 'apps/api/src/result/own-task.ts',
+    from: 'if (task === undefined) throw forgotten(ids.createdAt(id, client));',
+    to: 'if (task === undefined) throw forgotten(ids.createdAt(id, client) && undefined);',
+    caughtBy: [LOST_TASK_TEST],
+  },
+  {
+    name: 'an accepted task that reads as received after a restart is never named as lost',
+    file: 'apps/api/src/result/own-task.ts',
+    from: "(task.status === 'receiving' && (await store.isInterrupted(id)))",
+    to: "(task.status !== 'receiving' && (await store.isInterrupted(id)))",
+    caughtBy: [LOST_TASK_TEST],
+  },
+  {
+    name: 'bytes of a broken upload stay when an earlier chunk of it was refused',
+    file: 'packages/queue/src/scripts/status-moves.ts',
+    from: "for _, index in ipairs(stored_chunks(chunks_key)) do redis.call('DEL', inputs .. index, outputs .. index) end",
+    to: "for index = 0, redis.call('HLEN', chunks_key) - 1 do redis.call('DEL', inputs .. index, outputs .. index) end",
+    caughtBy: [TASK_STORE_TEST],
+  },
+  {
+    name: 'a run that is handed back stays "running"',
+    file: 'packages/queue/src/consumer.ts',
+    from: '    // A ledger that says "running" a little longer harms nobody; an error here would cost the chunk an attempt.\n    await this.options.release(run).catch(this.options.onError);\n',
+    to: '    void run;\n',
+    caughtBy: ['packages/queue/test/consumer.redis.test.ts'],
+  },
+  {
+    name: 'the key of a request is not asked for again before its task is accepted',
+    file: UPLOAD,
+    from: '      await confirm();\n',
+    to: '',
+    caughtBy: [IDEMPOTENCY_TEST],
+  },
+  {
+    name: 'two requests at once get a retry each',
+    file: 'packages/queue/src/scripts/retry-scripts.ts',
+    from: 'if task[3] and task[3] ~= ARGV[2] then return task[3] end\n',
+    to: '',
+    caughtBy: ['packages/queue/test/retry-store.redis.test.ts'],
+  },
+  {
+    name: 'a live upload is reaped',
+    file: TASK_SCRIPTS,
+    from: "if ARGV[7] == 'lapsed' and server_now() < tonumber(task[2] or 0) then return 0 end\n",
+    to: '',
+    caughtBy: [REAPER_TEST],
+  },
+  {
+    name: 'a chunk whose job is lost waits for ever',
+    file: REAPER,
+    from: '      await this.producer.requeue(pool, { task: id, chunk });\n',
+    to: '',
+    caughtBy: [REAPER_TEST],
+  },
+];
