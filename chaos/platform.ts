@@ -17,6 +17,8 @@ const SETTINGS = {
   LOCK_MS: '1000',
   UPLOAD_LEASE_MS: '1500',
   REAP_INTERVAL_MS: '500',
+  // A Redis that is full for a moment is no reason to expire results.
+  RESULTS_MAX_BYTES: String(2 ** 40),
   STOP_GRACE_MS: '1000',
   CHUNK_TIMEOUT_MS: '4000',
 };
