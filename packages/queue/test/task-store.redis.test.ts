@@ -8,7 +8,7 @@ import { connectForRequests, type RedisConnection } from '@millrace/queue/connec
 import { DEFAULT_LIFETIMES, type Keys, type Lifetimes } from '@millrace/queue/keys';
 import { TaskStore } from '@millrace/queue/task-store';
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { newTask } from '../../../test/fixtures/task.js';
 
@@ -332,6 +332,35 @@ describe('a result', () => {
     expect(await store.readSegments(TASK.id, 1)).toBeUndefined();
     expect(await store.readSpan(TASK.id, 0)).toEqual({ state: 'done', firstRow: 0, rows: 3 });
     expect(await store.readSpan(TASK.id, 1)).toBeUndefined();
+  });
+});
+
+describe('a Redis that is full', () => {
+  beforeEach(() => submitted(2));
+  afterEach(() => redis.redis.config('SET', 'maxmemory', 0));
+
+  it('takes nothing new', async () => {
+    await redis.redis.config('SET', 'maxmemory', 1);
+    await expect(store.create({ ...TASK, id: 'task-2' })).rejects.toThrow(/^OOM/);
+  });
+
+  it('takes the result of a chunk in place of its rows', async () => {
+    await store.begin(TASK.id, 0, SERVED);
+    await redis.redis.config('SET', 'maxmemory', 1);
+    expect(await store.commit(TASK.id, 0, result(0))).toBe('committed');
+    expect((await read()).ledger).toMatchObject({ succeeded: ROWS, pending: ROWS });
+  });
+
+  it('lets a task be erased, which makes room', async () => {
+    await redis.redis.config('SET', 'maxmemory', 1);
+    await store.erase(TASK.id);
+    expect(await read()).toMatchObject({
+      status: 'cancelled',
+      erasedAt: NOW,
+      ledger: { cancelled: 2 * ROWS },
+    });
+    const left = (await redis.keysUnder(keys.prefix)).filter((key) => key.includes(TASK.id));
+    expect(left).toEqual([keys.task(TASK.id)]);
   });
 });
 

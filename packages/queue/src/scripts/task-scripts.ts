@@ -216,19 +216,20 @@ for index = 14, segments - 1, 3 do errors = errors + ARGV[index + 1] end
 if ARGV[3] + ARGV[4] ~= errors then
   return redis.error_reply('ERR the errors of chunk ' .. ARGV[1] .. ' do not sum to its rows without a prediction')
 end
+-- First what makes room: a Redis that is full takes the writes of a script that began with one that takes none.
+local input_bytes = redis.call('STRLEN', KEYS[3])
+if ARGV[4] == '0' then redis.call('DEL', KEYS[3]) end
 redis.call('HSET', KEYS[2], ARGV[1], 'done ' .. first_row .. ' ' .. rows)
 for index = 14, segments - 1, 3 do
   redis.call('HINCRBY', KEYS[1], 'errors:' .. ARGV[index], ARGV[index + 1])
   add_examples(KEYS[2], ARGV[index], ARGV[index + 2])
 end
-local input_bytes = redis.call('STRLEN', KEYS[3])
-local bytes = 0
+local bytes = ARGV[4] == '0' and 0 or input_bytes
 for index = segments, #ARGV, 2 do
   redis.call('HSET', KEYS[4], ARGV[index], ARGV[index + 1])
   bytes = bytes + #ARGV[index + 1]
 end
 redis.call('PEXPIRE', KEYS[4], ARGV[6])
-if ARGV[4] == '0' then redis.call('DEL', KEYS[3]) else bytes = bytes + input_bytes end
 redis.call('HINCRBY', KEYS[1], 'input_bytes', 0 - input_bytes)
 redis.call('HINCRBY', KEYS[1], 'result_bytes', bytes)
 ledger(state, -tonumber(rows))
@@ -272,8 +273,10 @@ const ERASE: ScriptDefinition = {
   lua: `${STATUS_MOVES}${SERVER}${CHUNKS}${FINISH}${HALT}
 local status = redis.call('HGET', KEYS[1], 'status')
 if not status then return 0 end
+-- The bytes first, as in COMMIT.
+for _, index in ipairs(stored_chunks(KEYS[2])) do redis.call('DEL', ARGV[6] .. index, ARGV[5] .. index) end
 if not is_terminal(status) then halt('cancelled', ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], KEYS[2]) end
-delete_chunks(KEYS[2], ARGV[6], ARGV[5])
+redis.call('DEL', KEYS[2])
 redis.call('HSETNX', KEYS[1], 'erased_at', ARGV[1])
 redis.call('HSET', KEYS[1], 'chunks', 0, 'input_bytes', 0, 'result_bytes', 0)
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
