@@ -23,11 +23,14 @@ import { ApiKeys } from './auth/api-keys.js';
 import type { ApiSettings } from './config.js';
 import { ApiMetrics, watchQueue, watchStore } from './metrics.js';
 import { Admission } from './submit/admission.js';
+import { WholeBodies } from './submit/whole-bodies.js';
 
 /** Time for the head of a request; bodies have their own bound, on silence. */
 const HEADERS_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_MS = 65_000;
 const CLOSE_IDLE_MS = 100;
+/** Bodies of the largest size that may be in memory at once. */
+const WHOLE_BODIES_MAX = 4;
 
 /** @throws Error when it cannot serve */
 export async function startApi(settings: ApiSettings, log: Logger, stopWith: StopWith): Promise<Running> {
@@ -70,6 +73,7 @@ export async function startApi(settings: ApiSettings, log: Logger, stopWith: Sto
       },
       room,
     ),
+    wholeBodies: new WholeBodies(WHOLE_BODIES_MAX * settings.MAX_JSON_BYTES),
     producer,
     catalog,
     events,

@@ -134,6 +134,42 @@ it('one client’s load is none of another’s', async () => {
   await expect(admission.makeRoom('bob', 1, 1)).rejects.toMatchObject({ code: 'too_much_in_flight' });
 });
 
+describe('bodies that are read whole', () => {
+  const JSON_TYPE = { 'content-type': 'application/json' };
+  /** A list of one row, of nearly as many bytes as one body may have. */
+  const HEAD = `[${' '.repeat(LIMITS.maxJsonBytes - 1_000)}`;
+  const REST = `${JSON.stringify(irisRows(1)[0])}]`;
+
+  it('are four of the largest at once; another is told to come again, and gets its place when one is done', async () => {
+    await startWith({});
+    const uploads = [];
+    for (let index = 0; index < 4; index++) {
+      const upload = await startUpload(HEAD, JSON_TYPE);
+      await until(
+        () => received(),
+        (bytes) => bytes >= (index + 1) * HEAD.length,
+      );
+      uploads.push(upload);
+    }
+    const fifth = await startUpload(HEAD, JSON_TYPE);
+    expect(await fifth.answered).toMatchObject({ status: 503, body: { code: 'overloaded' } });
+    fifth.call.destroy();
+    uploads[0]?.call.end(REST);
+    expect(await uploads[0]?.answered).toMatchObject({ status: 202 });
+    await until(() => submit(1), 202);
+    for (const { call, answered } of uploads.slice(1)) {
+      call.end(REST);
+      expect((await answered).status).toBe(202);
+    }
+  });
+
+  /** Bytes of bodies that the application has read. */
+  async function received(): Promise<number> {
+    const { text } = await request(harness.app).get('/metrics').expect(200);
+    return Number(/^millrace_upload_bytes_total\{format="json"\} (\d+)$/m.exec(text)?.[1] ?? 0);
+  }
+});
+
 describe('an upload under way', () => {
   const ROWS = 60;
 

@@ -23,6 +23,7 @@ import { createApp } from '../dist/app.js';
 import type { ApiKeys } from '../dist/auth/api-keys.js';
 import { ApiMetrics } from '../dist/metrics.js';
 import { Admission, type AdmissionLimits } from '../dist/submit/admission.js';
+import { WholeBodies } from '../dist/submit/whole-bodies.js';
 
 /** Ten rows to a chunk. */
 const SECONDS_PER_ROW = 0.025;
@@ -83,6 +84,7 @@ export async function startHarness(
       readLoad: () => readLoad(redis, keys),
       memoryUse: () => memoryUse(redis),
     }),
+    wholeBodies: new WholeBodies(4 * limits.maxJsonBytes),
     producer,
     catalog: new Catalog(redis, keys),
     events,

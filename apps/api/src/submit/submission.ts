@@ -8,16 +8,18 @@ import { refuseInvalid, validateRows } from '@millrace/batch/rows/validate-rows'
 import { ChunkSplitter } from '@millrace/batch/split/chunk-splitter';
 import type { LineFormat } from '@millrace/batch/split/record-borders';
 import type { Catalog, CatalogEntry } from '@millrace/queue/catalog';
-import type { Request } from 'express';
+import type { Request, Response } from 'express';
 import type { ApiMetrics } from '../metrics.js';
 import { parseParameters } from '../query.js';
 import { type BodyFormat, type BodyLimits, bodyFormat, readBody } from './body.js';
 import { parseJsonBody, toLines } from './json-body.js';
 import { mergeOptions, resultOptions, SubmitQuery } from './options.js';
+import type { WholeBodies } from './whole-bodies.js';
 
 export interface SubmissionDeps {
   catalog: Catalog;
   metrics: ApiMetrics;
+  wholeBodies: WholeBodies;
   limits: {
     maxJsonBytes: number;
     maxBodyBytes: number;
@@ -151,8 +153,6 @@ export async function* streamBody(deps: SubmissionDeps, intake: Intake): AsyncGe
   }
 }
 
-async function readWholeBody(deps: SubmissionDeps, intake: Intake): Promise<Buffer> {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of streamBody(deps, intake)) pieces.push(piece);
-  return Buffer.concat(pieces);
+function readWholeBody(deps: SubmissionDeps, intake: Intake): Promise<Buffer> {
+  return deps.wholeBodies.read(streamBody(deps, intake), intake.request.res as Response);
 }
