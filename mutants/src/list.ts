@@ -11,7 +11,9 @@ export interface Mutant {
   caughtBy: readonly string[];
 }
 
-const TASK_SCRIPTS = 'packages/queue/src/scripts/task-scripts.ts';
+const UPLOAD_SCRIPTS = 'packages/queue/src/scripts/upload-scripts.ts';
+const CHUNK_SCRIPTS = 'packages/queue/src/scripts/chunk-scripts.ts';
+const FRAGMENTS = 'packages/queue/src/scripts/fragments.ts';
 const UPLOAD = 'apps/api/src/submit/upload.ts';
 const REAPER = 'packages/queue/src/reaper.ts';
 const TASK_STORE_TEST = 'packages/queue/test/task-store.redis.test.ts';
@@ -38,56 +40,56 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'commit without the done check: a second result overwrites the first',
-    file: TASK_SCRIPTS,
+    file: CHUNK_SCRIPTS,
     from: "if state == 'done' then return 'done' end",
     to: '',
     caughtBy: [TASK_STORE_TEST],
   },
   {
     name: 'ledger added twice',
-    file: TASK_SCRIPTS,
+    file: CHUNK_SCRIPTS,
     from: "ledger('succeeded', tonumber(ARGV[2]))",
     to: "ledger('succeeded', tonumber(ARGV[2]))\nledger('succeeded', tonumber(ARGV[2]))",
     caughtBy: [TASK_STORE_TEST],
   },
   {
     name: 'a chunk that is begun again is counted again',
-    file: TASK_SCRIPTS,
+    file: CHUNK_SCRIPTS,
     from: "if state == 'pending' then\n  redis.call('HSET', KEYS[2], ARGV[1], 'running '",
     to: "if state then\n  redis.call('HSET', KEYS[2], ARGV[1], 'running '",
     caughtBy: [TASK_STORE_TEST],
   },
   {
     name: 'late write after cancel',
-    file: TASK_SCRIPTS,
+    file: CHUNK_SCRIPTS,
     from: "if not status or is_terminal(status) then return 'gone' end\nif is_due() then\n  halt('expired', ARGV[5]",
     to: "if not status then return 'gone' end\nif is_due() then\n  halt('expired', ARGV[5]",
     caughtBy: [END_TASK_TEST],
   },
   {
     name: 'rows are computed after their deadline',
-    file: 'packages/queue/src/scripts/status-moves.ts',
+    file: FRAGMENTS,
     from: 'return deadline and server_now() >= tonumber(deadline)',
     to: 'return false',
     caughtBy: [END_TASK_TEST],
   },
   {
     name: 'lifetime forgotten',
-    file: TASK_SCRIPTS,
+    file: CHUNK_SCRIPTS,
     from: "redis.call('PEXPIRE', KEYS[4], ARGV[6])\n",
     to: '',
     caughtBy: [TASK_STORE_TEST],
   },
   {
     name: 'order by arrival: rows are numbered as their chunks come in',
-    file: TASK_SCRIPTS,
+    file: UPLOAD_SCRIPTS,
     from: "'pending ' .. ARGV[2] .. ' ' .. ARGV[3]) == 0",
     to: "'pending ' .. count('total') .. ' ' .. ARGV[3]) == 0",
     caughtBy: [TASK_STORE_TEST],
   },
   {
     name: 'a task is sealed without the chunks that Redis has lost',
-    file: TASK_SCRIPTS,
+    file: UPLOAD_SCRIPTS,
     from: "  if count('chunks') ~= tonumber(ARGV[7]) then return {} end\n",
     to: '',
     caughtBy: [LOST_TASK_TEST],
@@ -108,7 +110,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'bytes of a broken upload stay when an earlier chunk of it was refused',
-    file: 'packages/queue/src/scripts/status-moves.ts',
+    file: FRAGMENTS,
     from: "for _, index in ipairs(stored_chunks(chunks_key)) do redis.call('DEL', inputs .. index, outputs .. index) end",
     to: "for index = 0, redis.call('HLEN', chunks_key) - 1 do redis.call('DEL', inputs .. index, outputs .. index) end",
     caughtBy: [TASK_STORE_TEST],
@@ -136,7 +138,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a live upload is reaped',
-    file: TASK_SCRIPTS,
+    file: UPLOAD_SCRIPTS,
     from: "if ARGV[7] == 'lapsed' and server_now() < tonumber(task[2] or 0) then return 0 end\n",
     to: '',
     caughtBy: [REAPER_TEST],
