@@ -57,7 +57,8 @@ export async function startApi(settings: ApiSettings, log: Logger, stopWith: Sto
   const catalog = new Catalog(redis, keys);
   watchQueue(registry, producer, catalog);
   const leaseMs = settings.UPLOAD_LEASE_MS;
-  const store = new TaskStore(redis, keys, { ...DEFAULT_LIFETIMES, leaseMs });
+  const resultsMs = settings.RESULT_TTL_SECONDS * 1000;
+  const store = new TaskStore(redis, keys, { ...DEFAULT_LIFETIMES, leaseMs, resultsMs });
   const room = { readLoad: () => readLoad(redis, keys), memoryUse: () => memoryUse(redis) };
   watchStore(registry, { ...room, resultBytes: () => store.index.resultBytes() });
   const app = createApp({

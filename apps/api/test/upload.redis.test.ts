@@ -99,6 +99,19 @@ it('whose client went away leaves its failed record alone', async () => {
   expect(await jobs()).toBe(0);
 });
 
+it('whose task is ended under it leaves its record alone', async () => {
+  await upload.add(chunk(0));
+  while ((await jobs()) === 0);
+  await store.end(ID, 'cancelled');
+  await upload.add(chunk(1));
+  const error = await upload.finish().catch((thrown) => thrown);
+  expect(error).toMatchObject({ code: 'task_ended' });
+  await upload.undo(error);
+  expect(await keysOfTask()).toEqual([keys.task(ID)]);
+  expect(await store.read(ID)).toMatchObject({ status: 'cancelled' });
+  expect(await jobs()).toBe(0);
+});
+
 it('without a row is no batch', async () => {
   await upload.add({ ...chunk(0), rows: 0 });
   await expect(upload.finish()).rejects.toMatchObject({ code: 'empty_batch' });

@@ -28,8 +28,6 @@ export const WorkerSettings = z.object({
   LOCK_MS: integer(500, 600_000, 15_000),
   /** How long a stopping worker lets its chunks finish before it hands them back. */
   STOP_GRACE_MS: integer(0, 600_000, 20_000),
-  /** How long results are kept, in seconds. */
-  RESULT_TTL_SECONDS: integer(1, 365 * 86_400, 86_400),
   /** Bytes of results that are kept in all; beyond it, the oldest go before their time. 0: half of `maxmemory`, if there is one. */
   RESULTS_MAX_BYTES: integer(0, 2 ** 50, 0),
   /** How often one of the workers puts right what crashes leave behind. */

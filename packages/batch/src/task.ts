@@ -44,6 +44,8 @@ export interface Task {
   columns?: readonly CsvColumn[];
   /** The task whose failed, cancelled and expired rows these are. */
   retryOf?: string;
+  /** How many retries it makes in a row; 0 for a submission. */
+  retryDepth: number;
   /** The task that was made of those of its rows. */
   retriedBy?: string;
   /** Why the task as a whole came to nothing. */

@@ -54,6 +54,7 @@ describe('the view of a task', () => {
     ledger: ledgerOf({ pending: 2 }),
     errorCounts: {},
     chunks: 1,
+    retryDepth: 0,
     inputBytes: 0,
     resultBytes: 0,
     createdAt: 0,

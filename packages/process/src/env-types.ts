@@ -24,6 +24,8 @@ export const PROCESS_SETTINGS = {
     .string()
     .regex(/^[A-Za-z0-9_.-]{1,50}$/, 'must be 1 to 50 letters, digits, dots, dashes or underscores')
     .default('millrace'),
+  /** How long results are kept, in seconds. */
+  RESULT_TTL_SECONDS: integer(1, 365 * 86_400, 86_400),
   LOG_LEVEL: z.enum(['error', 'warn', 'info', 'debug'], 'must be error, warn, info or debug').default('info'),
   LOG_FORMAT: z.enum(['json', 'pretty'], 'must be json or pretty').optional(),
 };

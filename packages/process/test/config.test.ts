@@ -12,6 +12,7 @@ describe('settings', () => {
   it('have defaults, and take an empty variable for none', () => {
     const expected = {
       KEY_PREFIX: 'millrace',
+      RESULT_TTL_SECONDS: 86_400,
       LOG_LEVEL: 'info',
       SIZE: 5,
       LOUD: false,

@@ -64,7 +64,7 @@ export class ClaimStore {
           return { kind };
         case 'answered': {
           const found = await this.tasks.read(task);
-          if (found !== undefined && !this.isExpired(found)) return { kind, task: found, fingerprint };
+          if (found !== undefined && !(await this.isGone(found))) return { kind, task: found, fingerprint };
           await this.scripts.free(...this.keysOf(claim), task);
           break;
         }
@@ -110,8 +110,10 @@ export class ClaimStore {
     return this.answer(claim);
   }
 
-  private isExpired({ expiresAt }: Task): boolean {
-    return expiresAt !== undefined && expiresAt <= this.now();
+  /** Its results have expired; or Redis has lost it since it was answered, the key being on another node perhaps. */
+  private async isGone({ id, status, error, expiresAt }: Task): Promise<boolean> {
+    if (error !== undefined || (expiresAt !== undefined && expiresAt <= this.now())) return true;
+    return status === 'receiving' && (await this.tasks.isInterrupted(id));
   }
 
   private keysOf({ client, key }: Claim): [string, string] {

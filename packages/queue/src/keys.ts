@@ -41,10 +41,10 @@ export class Keys {
   unfinished = (): string => `${this.prefix}:unfinished`;
 
   /** Sorted set: id of a finished task → when its results expire. TTL: index. */
-  results = (): string => `{${this.prefix}:results}:index`;
+  results = (): string => `${this.resultsTag}:index`;
 
   /** Hash: id of a finished task → bytes of its results, and `total`. TTL: index. */
-  resultBytes = (): string => `{${this.prefix}:results}:bytes`;
+  resultBytes = (): string => `${this.resultsTag}:bytes`;
 
   /** String: the worker whose turn it is to reap. TTL: reap interval. */
   reaper = (): string => `${this.prefix}:reaper`;
@@ -75,6 +75,13 @@ export class Keys {
     return `{${this.prefix}:queue}`;
   }
 
+  /** Whether a key is one of the platform's, BullMQ's among them: others may have names that begin alike. */
+  owns(key: string): boolean {
+    return [`${this.prefix}:`, `${this.queuePrefix}:`, `${this.resultsTag}:`].some((head) =>
+      key.startsWith(head),
+    );
+  }
+
   /** The pool whose queue this key describes; undefined for any other key. */
   poolOf(key: string): string | undefined {
     const [prefix, name] = [`${this.queuePrefix}:`, ':meta'];
@@ -85,6 +92,10 @@ export class Keys {
   taskOf(key: string): string | undefined {
     const [prefix, name] = [`${this.prefix}:{`, '}:task'];
     return key.startsWith(prefix) && key.endsWith(name) ? key.slice(prefix.length, -name.length) : undefined;
+  }
+
+  private get resultsTag(): string {
+    return `{${this.prefix}:results}`;
   }
 
   private tag(id: string): string {

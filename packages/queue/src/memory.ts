@@ -2,9 +2,15 @@
 import { masters, type RedisConnection } from './connection.js';
 import { infoField } from './server-problems.js';
 
-/** Bytes that Redis uses, and may use; the latter is 0 where nothing limits it. Of a cluster: of its fullest master. */
-export async function memoryUse(redis: RedisConnection): Promise<{ used: number; max: number }> {
-  const uses = await Promise.all(
+/** Bytes that a server uses, and may use; the latter is 0 where nothing limits it. */
+export interface MemoryUse {
+  used: number;
+  max: number;
+}
+
+/** Of each master. */
+export async function memoryUses(redis: RedisConnection): Promise<MemoryUse[]> {
+  return Promise.all(
     masters(redis).map(async (node) => {
       const memory = await node.info('memory');
       return {
@@ -13,6 +19,11 @@ export async function memoryUse(redis: RedisConnection): Promise<{ used: number;
       };
     }),
   );
+}
+
+/** Of the fullest master. */
+export async function memoryUse(redis: RedisConnection): Promise<MemoryUse> {
+  const uses = await memoryUses(redis);
   return uses.reduce((fullest, each) => (shareOf(each) > shareOf(fullest) ? each : fullest), {
     used: 0,
     max: 0,
@@ -24,12 +35,11 @@ const MEMORY_HIGH = 0.9;
 
 /** What keeps a running platform from taking more in, besides `serverProblems`. */
 export async function memoryProblems(redis: RedisConnection): Promise<string[]> {
-  const use = await memoryUse(redis);
-  if (shareOf(use) < MEMORY_HIGH) return [];
-  return [`Redis is ${Math.round(shareOf(use) * 100)} % full (maxmemory)`];
+  const share = shareOf(await memoryUse(redis));
+  return share < MEMORY_HIGH ? [] : [`Redis is ${Math.round(share * 100)} % full (maxmemory)`];
 }
 
-function shareOf({ used, max }: { used: number; max: number }): number {
-  // Of those without a limit, the one that uses most.
+/** The share that is used of what may be. Of those without a limit, it only tells which uses most. */
+export function shareOf({ used, max }: MemoryUse): number {
   return max === 0 ? used / Number.MAX_SAFE_INTEGER : used / max;
 }

@@ -9,7 +9,7 @@ import { isTerminal } from '@millrace/batch/status';
 import type { Task } from '@millrace/batch/task';
 import { masters, type RedisConnection } from './connection.js';
 import { DEFAULT_LIFETIMES, type Keys } from './keys.js';
-import { memoryUse } from './memory.js';
+import { memoryUses, shareOf } from './memory.js';
 import { Producer } from './producer.js';
 import type { IndexedTask } from './task-index.js';
 import type { TaskStore } from './task-store.js';
@@ -26,7 +26,7 @@ export interface ReaperOptions {
   id: string;
   /** Milliseconds from turn to turn, of all reapers together. */
   intervalMs: number;
-  /** Bytes of results beyond which the oldest go before their time; 0: half of what Redis may use, if that is limited. */
+  /** Bytes of results beyond which the oldest go before their time; 0: as many as leave Redis room, if it is limited. */
   maxResultBytes: number;
   /** Something was mended. */
   onMend(what: Mend, about: Record<string, unknown>): void;
@@ -37,13 +37,16 @@ export interface ReaperOptions {
 
 /** Tasks that are looked at at once. */
 const AT_ONCE = 50;
-/** Chunks that are looked at in one turn; the last task may go beyond it. */
+/** Chunks that are looked at in one turn, and of one task; the last ones may go beyond it. */
 const CHUNKS_PER_TURN = 2_000;
 /** Jobs and keys that are looked at in one turn. */
 const JOBS_PER_TURN = 500;
 const KEYS_PER_TURN = 500;
-/** Tasks whose results are expired in one step. */
-const EXPIRED_AT_ONCE = 100;
+/** Tasks whose results are expired before their time in one turn. */
+const EXPIRED_PER_TURN = 1_000;
+/** Of what Redis may use, what results may have; and what may be used of it before the oldest of them go. */
+const RESULTS_SHARE = 0.5;
+const MEMORY_SHARE = 0.8;
 /** Longer than any step takes between two keys that belong together. */
 const SETTLE_MS = 60_000;
 
@@ -55,6 +58,8 @@ export class Reaper {
   private readonly keyCursors = new Map<string, string>();
   /** Per pool, at which place the next waiting job is to be looked at. */
   private readonly jobPlaces = new Map<string, number>();
+  /** Of the last page of tasks, those that are still to be looked at. */
+  private unread: IndexedTask[] = [];
   private chunksLeft = 0;
   private readonly producer: Producer;
 
@@ -79,41 +84,54 @@ export class Reaper {
     await this.producer.stop();
   }
 
-  /** One turn, whoever's it is. */
+  /** One turn, whoever's it is. What one step meets keeps nobody from the next. */
   async reap(): Promise<void> {
-    this.chunksLeft = CHUNKS_PER_TURN;
-    await this.lookAtTasks();
-    await this.expireResults();
-    await this.lookAtKeys();
+    await this.attempt(() => this.expireResults());
+    await this.attempt(() => this.lookAtTasks());
+    await this.attempt(() => this.lookAtKeys());
   }
 
   private async takeTurn(): Promise<void> {
     const { redis, keys, id, intervalMs } = this.options;
+    // Whoever's turn it is: where Redis is full, nobody can take it, and this is what makes room.
+    await this.attempt(() => this.expireResults());
     const isMine = await redis.set(keys.reaper(), id, 'PX', Math.ceil(intervalMs * 0.9), 'NX');
     if (isMine === 'OK') await this.reap();
   }
 
+  private async attempt(step: () => Promise<unknown>): Promise<void> {
+    await step().catch(this.options.onError);
+  }
+
   private async lookAtTasks(): Promise<void> {
-    const { tasks, next } = await this.options.store.index.unfinished(this.taskCursor);
-    this.taskCursor = next;
-    for (let at = 0; at < tasks.length; at += AT_ONCE) {
-      await Promise.all(tasks.slice(at, at + AT_ONCE).map((task) => this.lookAtTask(task)));
+    if (this.unread.length === 0) {
+      const { tasks, next } = await this.options.store.index.unfinished(this.taskCursor);
+      this.taskCursor = next;
+      this.unread = tasks;
+    }
+    this.chunksLeft = CHUNKS_PER_TURN;
+    while (this.unread.length > 0 && this.chunksLeft > 0) {
+      const some = this.unread.splice(0, AT_ONCE);
+      const received = await Promise.all(
+        some.map((task) => this.lookAtTask(task).catch(this.options.onError)),
+      );
+      for (const task of received) if (task) await this.attempt(() => this.lookAtChunks(task));
     }
   }
 
-  private async lookAtTask({ id, createdAt }: IndexedTask): Promise<void> {
+  /** The task, if its chunks are to be looked at. */
+  private async lookAtTask({ id, createdAt }: IndexedTask): Promise<Task | undefined> {
     const { store } = this.options;
     const task = await store.read(id);
     if (task === undefined) {
       // It is indexed before it is recorded.
       if (Date.now() - createdAt > SETTLE_MS) await store.index.remove(id);
-    } else if (isTerminal(task.status)) {
-      await store.index.settle(task);
-    } else if (task.status === 'receiving') {
-      await this.lookAtUpload(task);
-    } else {
-      await this.lookAtChunks(task);
+      return undefined;
     }
+    if (isTerminal(task.status)) await store.index.settle(task);
+    else if (task.status === 'receiving') await this.lookAtUpload(task);
+    else return task;
+    return undefined;
   }
 
   private async lookAtUpload({ id, pool, chunks }: Task): Promise<void> {
@@ -126,8 +144,8 @@ export class Reaper {
   /** All chunks of a task that is received were in the queue once. */
   private async lookAtChunks({ id, pool }: Task): Promise<void> {
     const { store, onMend } = this.options;
-    if (this.chunksLeft <= 0) return;
-    const open = await store.openChunks(id);
+    // The first ones are run first; the others have their turn when these are done.
+    const open = (await store.openChunks(id)).slice(0, CHUNKS_PER_TURN);
     this.chunksLeft -= open.length;
     const jobless = await this.producer.withoutJob(pool, id, open);
     if (jobless.length === 0) return;
@@ -141,24 +159,25 @@ export class Reaper {
   private async expireResults(): Promise<void> {
     const { store, onExpire } = this.options;
     await store.index.removeResults(await store.index.firstResults(KEYS_PER_TURN, Date.now()));
-    const limit = await this.maxResultBytes();
-    while (limit !== undefined && (await store.index.resultBytes()) > limit) {
-      const oldest = await store.index.firstResults(EXPIRED_AT_ONCE);
-      if (oldest.length === 0) return;
-      for (const id of oldest) {
-        await store.expireResults(id);
-        await store.index.removeResults([id]);
-        onExpire(id);
-        if ((await store.index.resultBytes()) <= limit) return;
-      }
+    for (let expired = 0; expired < EXPIRED_PER_TURN && (await this.holdsTooMuch()); expired++) {
+      const [oldest] = await store.index.firstResults(1);
+      if (oldest === undefined) return;
+      await store.expireResults(oldest);
+      await store.index.removeResults([oldest]);
+      onExpire(oldest);
     }
   }
 
-  private async maxResultBytes(): Promise<number | undefined> {
-    if (this.options.maxResultBytes > 0) return this.options.maxResultBytes;
-    const { max } = await memoryUse(this.options.redis);
-    // So that results never keep new work out.
-    return max > 0 ? max / 2 : undefined;
+  /** True when the results of all tasks are too large. Without a limit for them, they may not keep new work out. */
+  private async holdsTooMuch(): Promise<boolean> {
+    const { redis, store, maxResultBytes } = this.options;
+    const bytes = await store.index.resultBytes();
+    if (maxResultBytes > 0) return bytes > maxResultBytes;
+    const uses = await memoryUses(redis);
+    if (uses.some(({ max }) => max === 0)) return false;
+    const limit = uses.reduce((sum, { max }) => sum + max, 0) * RESULTS_SHARE;
+    // Small tasks cost more than their results.
+    return bytes > limit || (bytes > 0 && uses.some((use) => shareOf(use) > MEMORY_SHARE));
   }
 
   private async lookAtKeys(): Promise<void> {
@@ -168,7 +187,8 @@ export class Reaper {
       const cursor = this.keyCursors.get(name) ?? '0';
       const [next, found] = await node.scan(cursor, 'MATCH', `*${keys.prefix}*`, 'COUNT', KEYS_PER_TURN);
       this.keyCursors.set(name, next);
-      await Promise.all(found.map((key) => this.lookAtKey(key)));
+      const own = found.filter((key) => keys.owns(key));
+      await Promise.all(own.map((key) => this.attempt(() => this.lookAtKey(key))));
     }
   }
 

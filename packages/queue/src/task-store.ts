@@ -31,6 +31,8 @@ export interface NewTask {
   columns?: readonly CsvColumn[];
   /** The task whose rows it takes once more. */
   retryOf?: string;
+  /** How many retries it makes in a row: 1 for that of a submission. */
+  retryDepth?: number;
   requestId: string;
 }
 
@@ -82,7 +84,7 @@ export class TaskStore {
       input_bytes: 0,
       result_bytes: 0,
       ...(task.columns === undefined ? {} : { columns: JSON.stringify(task.columns) }),
-      ...(task.retryOf === undefined ? {} : { retry_of: task.retryOf }),
+      ...(task.retryOf === undefined ? {} : { retry_of: task.retryOf, retry_depth: task.retryDepth ?? 1 }),
     };
     const fields = Object.entries(record).flat();
     const { unfinishedMs, leaseMs } = this.lifetimes;

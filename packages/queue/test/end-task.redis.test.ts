@@ -88,6 +88,13 @@ describe('cancelling', () => {
     expect(await read()).toMatchObject({ errorCounts: { cancelled: 1800 } });
   });
 
+  it('ends a task that an earlier release has recorded, which counted no bytes', async () => {
+    await underWay();
+    await connection.hdel(keys.task(TASK.id), 'input_bytes', 'result_bytes');
+    expect(await store.end(TASK.id, 'cancelled')).toBe('halted');
+    expect(await read()).toMatchObject({ status: 'cancelled', ledger: { cancelled: 6, succeeded: 3 } });
+  });
+
   it('of a finished task changes nothing', async () => {
     await store.create(TASK);
     await store.append(TASK.id, chunk(0));

@@ -33,6 +33,7 @@ let store: TaskStore;
 let producer: Producer;
 let mended: Mend[];
 let expired: string[];
+let failures: unknown[];
 let cleanups: (() => Promise<unknown>)[];
 
 beforeEach(() => {
@@ -42,10 +43,12 @@ beforeEach(() => {
   producer = new Producer(connection, keys, () => {});
   mended = [];
   expired = [];
+  failures = [];
   cleanups = [() => producer.stop(), () => connection.quit()];
 });
 afterEach(async () => {
   for (const cleanup of cleanups) await cleanup();
+  expect(failures).toEqual([]);
 });
 
 function newReaper(maxResultBytes = 0): Reaper {
@@ -58,9 +61,7 @@ function newReaper(maxResultBytes = 0): Reaper {
     maxResultBytes,
     onMend: (what) => mended.push(what),
     onExpire: (task) => expired.push(task),
-    onError: (error) => {
-      throw error;
-    },
+    onError: (error) => failures.push(error),
   });
   cleanups.unshift(() => reaper.stop());
   return reaper;
@@ -233,6 +234,41 @@ it('a key without a lifetime gets one', async () => {
   expect(await redis.redis.pttl(keys.input(TASK.id, 0))).toBeGreaterThan(0);
 });
 
+it('the keys of others are left alone, whatever their names', async () => {
+  const others = [
+    `backup:${keys.prefix}:config`,
+    `{${keys.prefix}-staging:queue}:default:id`,
+    `x${keys.prefix}:a`,
+  ];
+  for (const key of others) await redis.redis.set(key, '1');
+  await reapAll();
+  expect(mended).toEqual([]);
+  for (const key of others) expect(await redis.redis.pttl(key)).toBe(-1);
+  await redis.redis.del(...others);
+});
+
+it('a task that cannot be read keeps nobody from the others', async () => {
+  await submitted(1);
+  await redis.redis.hset(keys.task(TASK.id), 'total', 'many');
+  await submitted(1, { ...TASK, id: 'task-2' });
+  await producer.removeOne('default', { task: 'task-2', chunk: 0 });
+  const reaper = newReaper();
+  await reapAll(reaper);
+  expect(failures.length).toBeGreaterThan(0);
+  expect(mended).toEqual(['chunk']);
+  failures = [];
+});
+
+it('a task behind many chunks that wait gets its turn', async () => {
+  for (let task = 0; task < 50; task++) await submitted(41, { ...TASK, id: `task-${task}` });
+  await submitted(1, { ...TASK, id: 'victim' });
+  await producer.removeOne('default', { task: 'victim', chunk: 0 });
+  const reaper = newReaper();
+  for (let turn = 0; turn < 4; turn++) await reaper.reap();
+  expect(mended).toEqual(['chunk']);
+  expect(await producer.withoutJob('default', 'victim', [0])).toEqual([]);
+});
+
 it('a task whose deadline has passed is expired though nobody asks for it', async () => {
   await submitted(1, { ...TASK, expiresInMs: 60_000 });
   await redis.redis.hset(keys.task(TASK.id), 'deadline_at', LONG_AGO);
@@ -248,7 +284,10 @@ describe('results', () => {
       await finished(id);
       await redis.redis.hincrby(keys.task(id), 'expires_at', at);
     }
-    await newReaper(250).reap();
+    const reaper = newReaper(250);
+    // They are noted as finished with the first turn.
+    await reaper.reap();
+    await reaper.reap();
     expect(expired).toEqual(['task-1', 'task-2']);
     expect(await store.index.resultBytes()).toBe(200);
     expect(await store.readSegments('task-1', 0)).toBeUndefined();
@@ -267,6 +306,45 @@ describe('results', () => {
     await reaper.reap();
     expect(expired).toEqual([]);
     expect(await store.index.resultBytes()).toBe(100);
+  });
+});
+
+describe('in a Redis that is full', () => {
+  /** Of so many bytes beside what the server itself needs. */
+  async function fill(): Promise<void> {
+    const used = Number(/^used_memory:(\d+)/m.exec(await redis.redis.info('memory'))?.[1]);
+    await redis.redis.config('SET', 'maxmemory', used - 1_000);
+  }
+  afterEach(() => redis.redis.config('SET', 'maxmemory', 0));
+
+  it('room is made by results that are too many, though a task is not yet noted as finished', async () => {
+    for (const id of ['task-1', 'task-2', 'task-3']) {
+      await finished(id);
+      await store.settle(id);
+    }
+    await finished('unsettled');
+    await fill();
+    const reaper = newReaper(250);
+    await reaper.reap();
+    await reaper.reap();
+    expect(expired).toHaveLength(2);
+    expect(await store.index.resultBytes()).toBeLessThanOrEqual(250);
+  });
+
+  it('room is made by the oldest results, however small, where no limit is set', async () => {
+    await redis.redis.setrange('ballast', 8 * 1024 * 1024, '.');
+    await finished('task-1');
+    await store.settle('task-1');
+    await fill();
+    await newReaper().reap();
+    expect(expired).toEqual(['task-1']);
+    await redis.redis.del('ballast');
+  });
+
+  it('a task can be cancelled', async () => {
+    await submitted(1);
+    await fill();
+    expect(await store.end(TASK.id, 'cancelled')).toBe('halted');
   });
 });
 

@@ -97,8 +97,12 @@ export async function retriedRow({ store, retryStore }: RowDeps, task: Task, row
     else high = middle - 1;
   }
   const rowsBefore = await retryStore.rowsBefore(task.id, low);
+  const span = await store.readSpan(task.id, low);
+  if (rowsBefore === undefined || span === undefined) throw gone();
+  // Of a chunk that was never computed every row can be retried.
+  if (span.state !== 'done') return span.firstRow + row - rowsBefore;
   const chunk = await readChunk(store, task.id, low, ['errors']);
-  if (rowsBefore === undefined || chunk === undefined) throw gone();
+  if (chunk === undefined) throw gone();
   const found = errorsOf(chunk.segments).filter(({ code }) => isRetryable(code))[row - rowsBefore];
   if (found === undefined) throw gone();
   return found.row;

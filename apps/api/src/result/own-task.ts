@@ -28,7 +28,11 @@ export async function findOwn({ store, ids }: OwnTaskDeps, id: string, client: s
 
 /** The same, with its rows and results. @throws BatchError as `findOwn`, and `task_erased` */
 export async function readOwn(deps: OwnTaskDeps, id: string, client: string): Promise<Task> {
-  const task = await findOwn(deps, id, client);
+  return readable(await findOwn(deps, id, client));
+}
+
+/** The task, if its rows and results are there. @throws BatchError `task_erased`, `result_expired` */
+export function readable(task: Task): Task {
   if (task.erasedAt !== undefined) {
     const at = isoTime(task.erasedAt);
     throw new BatchError('task_erased', `this task was erased at ${at}`, { erased_at: at });

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { waitingFor } from '../models.js';
 import { parseParameters } from '../query.js';
 import { sendJson } from '../send-json.js';
-import { type OwnTaskDeps, readOwn, unknownTask } from './own-task.js';
+import { type OwnTaskDeps, readable, readOwn, unknownTask } from './own-task.js';
 import { type Cursor, parseCursor, resultPage } from './page.js';
 import type { ResultFormat } from './result-parts.js';
 import { type FollowedDeps, sendFollowed, sendResult } from './send-result.js';
@@ -74,6 +74,7 @@ export function resultRoute(deps: ResultRouteDeps): RequestHandler<{ id: string 
     const waitMs = preferredWait(request);
     const task = waitMs === undefined ? found : await waitForEnd(deps, response, found, waitMs);
     if (task === undefined) throw unknownTask();
+    readable(task);
     if (after !== undefined) {
       const page = await resultPage(deps, task, parseCursor(after) as Cursor, limit ?? PAGE_ROWS, outputs);
       response.type('application/json').send(page);

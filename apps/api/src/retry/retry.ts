@@ -37,7 +37,7 @@ async function retryOf(deps: RetryDeps, id: string, request: Omit<RetryRequest, 
     const found = await readRetries(deps.store, await readOwn(deps, id, request.client));
     const last = found.retries.at(-1);
     if (last !== undefined && !isTerminal(last.status)) {
-      const retry = await sealed(deps, last);
+      const retry = await sealed(deps, found);
       if (retry === undefined) continue;
       deps.metrics.task(retry.model, retry.format, 'repeated', 0);
       return retry;
@@ -52,9 +52,18 @@ async function retryOf(deps: RetryDeps, id: string, request: Omit<RetryRequest, 
   throw new BatchError('task_unfinished', 'the retries of this task are changing; ask again');
 }
 
-/** A retry that is linked has all its rows: if the process that made it ended before it was sealed, this seals it. Undefined when it came to nothing. */
-async function sealed({ store }: RetryDeps, retry: Task): Promise<Task | undefined> {
+/**
+ * The last retry. One that is linked was stored whole: if the process that made it ended before it was sealed, this seals
+ * it, unless Redis has lost some of it since. Undefined when it came to nothing.
+ */
+async function sealed({ store }: RetryDeps, { recorded, retries }: RetriedTask): Promise<Task | undefined> {
+  const retry = retries.at(-1) as Task;
   if (retry.status !== 'receiving') return retry;
+  const retried = retries.at(-2) ?? recorded;
+  if (retry.ledger.total !== retryableRows(retried)) {
+    await store.abort(retry.id, 'Redis has lost a part of it');
+    return undefined;
+  }
   const task = await store.seal(retry.id, retry.chunks);
   return task?.error === undefined && task?.erasedAt === undefined ? task : undefined;
 }
@@ -67,7 +76,7 @@ function refuseUnretryable({ recorded, task, retries }: RetriedTask): void {
   if (retryableRows(task) === 0) {
     throw new BatchError('nothing_to_retry', 'no row of this task failed, expired or was cancelled');
   }
-  if (retries.length >= RETRIES_MAX) {
+  if ((retries.at(-1) ?? recorded).retryDepth >= RETRIES_MAX) {
     throw new BatchError('too_many_retries', `the rows of a task are retried at most ${RETRIES_MAX} times`);
   }
 }

@@ -30,7 +30,8 @@ export async function startRetry(
   await deps.admission.admit(request.client);
   const { format, model, fingerprint, pool, columns = [] } = task;
   const { model: descriptor } = await deps.catalog.resolve(model);
-  const record = { ...request, model, fingerprint, format, pool, columns, retryOf: task.id };
+  const retryDepth = task.retryDepth + 1;
+  const record = { ...request, model, fingerprint, format, pool, columns, retryOf: task.id, retryDepth };
   const upload = new Upload(deps.store, deps.producer, record, { pool });
   const link = new Link(deps, task, request.id);
   const add = async (chunk: Chunk) => {

@@ -14,6 +14,7 @@ import type { TaskIds } from '@millrace/queue/task-ids';
 import type { TaskStore } from '@millrace/queue/task-store';
 import type { Request, RequestHandler, Response } from 'express';
 import { waitingFor } from '../models.js';
+import { readable } from '../result/own-task.js';
 import { sendResult, WHOLE_AS_JSON } from '../result/send-result.js';
 import { describeTask } from '../result/task-answer.js';
 import { preferredWait, waitForEnd } from '../result/wait.js';
@@ -74,7 +75,7 @@ export async function answerAccepted(
       : await waitForEnd(deps, response, accepted, waitMs).catch(() => undefined);
   const task = ended ?? accepted;
   if (waitMs !== undefined && isTerminal(task.status)) {
-    return sendResult(deps, response, task, WHOLE_AS_JSON);
+    return sendResult(deps, response, readable(task), WHOLE_AS_JSON);
   }
   const waiting = waitingFor(task, entry);
   const answer = await describeTask(deps, task, waiting).catch(() => taskView(task, waiting));

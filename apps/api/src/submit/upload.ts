@@ -68,7 +68,7 @@ export class Upload {
 
   /**
    * Undoes the upload: a client that went away and an interruption leave a failed task, a refused one leaves nothing, and
-   * one whose task has been ended leaves it as it is. First the task, since without it the jobs are harmless. One that was
+   * one whose task has been ended leaves its record. First the task, since without it the jobs are harmless. One that was
    * confirmed is left to whoever settles its key: it may be sealed, and given out to another request already.
    */
   async undo(error: unknown): Promise<void> {
@@ -77,7 +77,9 @@ export class Upload {
     const code = error instanceof BatchError ? error.code : 'internal';
     if (code === 'upload_aborted' || code === 'upload_interrupted') {
       await this.store.abort(this.task.id, (error as BatchError).message);
-    } else if (code !== 'task_ended') {
+    } else if (code === 'task_ended') {
+      await this.store.expireResults(this.task.id);
+    } else {
       await this.store.discard(this.task.id);
     }
     await this.producer.remove(this.limits.pool, this.task.id, this.chunksAdded);

@@ -44,7 +44,8 @@ return 1
 };
 
 /**
- * Removes the results of a finished task before their time.
+ * Removes the results of a finished task before their time. It keeps the number of its chunks: whose clock is behind finds
+ * them missing.
  * KEYS task, chunks · ARGV now, record_ms, outputs, inputs (key prefixes) → 1 · 0 when the task has not finished, or is gone
  */
 const EXPIRE_RESULTS: ScriptDefinition = {
@@ -53,7 +54,7 @@ const EXPIRE_RESULTS: ScriptDefinition = {
 local task = redis.call('HMGET', KEYS[1], 'status', 'expires_at')
 if not task[1] or not is_terminal(task[1]) then return 0 end
 delete_chunks(KEYS[2], ARGV[4], ARGV[3])
-redis.call('HSET', KEYS[1], 'chunks', 0, 'input_bytes', 0, 'result_bytes', 0)
+redis.call('HSET', KEYS[1], 'input_bytes', 0, 'result_bytes', 0)
 if task[2] and tonumber(task[2]) > tonumber(ARGV[1]) then redis.call('HSET', KEYS[1], 'expires_at', ARGV[1]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1

@@ -79,6 +79,8 @@ local function first_rows(halted)
   return table.concat(lines, '\\n')
 end
 local function halt(outcome, now, results_ms, record_ms, channel, outputs, inputs, chunks_key)
+  -- First a write that takes no memory: after it, a Redis that is full takes the others, too.
+  redis.call('PEXPIRE', chunks_key, tonumber(results_ms))
   local entries = redis.call('HGETALL', chunks_key)
   local halted = {}
   for at = 1, #entries, 2 do

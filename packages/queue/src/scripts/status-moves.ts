@@ -28,7 +28,7 @@ local function ledger(outcome, by)
   if by ~= 0 then redis.call('HINCRBY', KEYS[1], outcome, by) end
 end
 local function count(outcome)
-  return tonumber(redis.call('HGET', KEYS[1], outcome))
+  return tonumber(redis.call('HGET', KEYS[1], outcome) or 0)
 end
 local function final_status()
   if count('succeeded') == count('total') then return 'succeeded' end
