@@ -8,8 +8,9 @@ import { type Candidate, prove } from './prove.js';
 import type { ProverReply } from './prover.js';
 
 if (isMainThread) {
-  // Nothing less ends a thread that is in the middle of a run.
-  process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+  process.on('disconnect', end);
+  // The worker may have gone while this process started.
+  if (!process.connected) end();
   const thread = new Worker(new URL(import.meta.url));
   process.on('message', async (candidate: Candidate) => {
     thread.postMessage(candidate);
@@ -19,6 +20,11 @@ if (isMainThread) {
 } else {
   const port = parentPort as MessagePort;
   port.on('message', async (candidate: Candidate) => port.postMessage(await replyTo(candidate)));
+}
+
+/** Nothing less ends a thread that is in the middle of a run. */
+function end(): void {
+  process.kill(process.pid, 'SIGKILL');
 }
 
 async function replyTo(candidate: Candidate): Promise<ProverReply> {
