@@ -4,8 +4,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['{packages,apps}/*/test/**/*.test.ts', 'test/**/*.test.ts'],
-    // Two cores: tests that start processes would only slow each other.
-    fileParallelism: false,
+    // Most of the time of those that start processes is waiting: for locks, for processes, for what never ends.
+    maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
