@@ -124,6 +124,8 @@ class Lane {
   }
 
   async stop(): Promise<void> {
+    // The last process to be killed may be on its way back.
+    await this.restarting;
     await Promise.all(Object.values(this.processes).map((each) => each.stop()));
     await Promise.all(Object.values(this.proxies).map((each) => each.stop()));
   }
