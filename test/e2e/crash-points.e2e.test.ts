@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { type PlatformProcess, type ProcessKind, startProcess } from '@millrace/local/platform-process';
 import { freePort } from '@millrace/local/redis-server';
 import { Keys } from '@millrace/queue/keys';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { commandName } from '../fixtures/command-names.js';
 import { onnxModel } from '../fixtures/onnx-graph.js';
 import { useRedis } from '../fixtures/redis.js';
@@ -74,6 +74,8 @@ const LANES = 4;
 const PREDICTED = 16_390;
 /** Two chunks, and a row that is none. */
 const BODY = `${'[1.5]\n'.repeat(PREDICTED - 1)}["?"]\n[2]\n`;
+/** The reaper comes by every 300 ms, and looks at what is older than a lease. */
+const SETTLING = { timeout: 30_000, interval: 20 };
 const SETTINGS = {
   LOG_FORMAT: 'json',
   LOG_LEVEL: 'warn',
@@ -152,8 +154,12 @@ class Lane {
     return { answer, lines };
   }
 
-  /** What the batch has left in Redis beside its record and its results. */
-  async leftovers(): Promise<string[]> {
+  /** Resolves when the batches have left nothing in Redis beside their records and results. */
+  async settled(): Promise<void> {
+    await vi.waitFor(async () => expect(await this.leftovers()).toEqual([]), SETTLING);
+  }
+
+  private async leftovers(): Promise<string[]> {
     const names = (await redis.keysUnder(`${this.keys.prefix}:{`)).filter(
       (name) => !/:(task|chunks|out:\d+|claim|index|bytes)$/.test(name),
     );
@@ -273,6 +279,7 @@ beforeAll(async () => {
   lanes.push(...all);
   // Every script is known to Redis afterwards, so that a command is done where it is named.
   reference = await (all[0] as Lane).run('reference');
+  await (all[0] as Lane).settled();
 });
 afterAll(async () => {
   await Promise.all(all.map((lane) => lane.stop()));
@@ -314,6 +321,6 @@ it.concurrent.each(cases)('%s: %s, %s', async (kind, point, fate) => {
     });
     expect(predictions.length).toBe(PREDICTED + 1);
     expect(lines === reference.lines).toBe(true);
-    while ((await lane.leftovers()).length > 0);
+    await lane.settled();
   });
 });

@@ -33,8 +33,6 @@ export const ApiSettings = z
     UPLOAD_IDLE_MS: integer(100, 600_000, 30_000),
     /** How long an answer with follow=true may wait for its task. */
     FOLLOW_MAX_MS: integer(1_000, 7 * 86_400_000, 3_600_000),
-    /** How long an upload, and its Idempotency-Key, is left alone after the API process that received it was killed. */
-    UPLOAD_LEASE_MS: integer(100, 600_000, 15_000),
     /** Signs task ids, so that a lost one is told from one that never was. The same for all API processes, and for ever. */
     TASK_ID_SECRET: z.string().default('millrace'),
     /** How long a stopping API lets requests finish. */

@@ -67,8 +67,9 @@ export async function startWorker(
 
   const registry = createRegistry();
   const metrics = new WorkerMetrics(registry);
-  const lifetimes = { ...DEFAULT_LIFETIMES, resultsMs: settings.RESULT_TTL_SECONDS * 1000 };
-  const store = new TaskStore(redis, keys, lifetimes);
+  const leaseMs = settings.UPLOAD_LEASE_MS;
+  const resultsMs = settings.RESULT_TTL_SECONDS * 1000;
+  const store = new TaskStore(redis, keys, { ...DEFAULT_LIFETIMES, leaseMs, resultsMs });
   const deps = { store, pool, suspects, metrics, log, events, pins: () => models.pins };
   const consumer = new Consumer({
     redis,

@@ -26,6 +26,8 @@ export const PROCESS_SETTINGS = {
     .default('millrace'),
   /** How long results are kept, in seconds. */
   RESULT_TTL_SECONDS: integer(1, 365 * 86_400, 86_400),
+  /** How long an upload, and its Idempotency-Key, is left alone after the API process that received it was killed. */
+  UPLOAD_LEASE_MS: integer(100, 600_000, 15_000),
   LOG_LEVEL: z.enum(['error', 'warn', 'info', 'debug'], 'must be error, warn, info or debug').default('info'),
   LOG_FORMAT: z.enum(['json', 'pretty'], 'must be json or pretty').optional(),
 };

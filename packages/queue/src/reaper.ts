@@ -84,11 +84,10 @@ export class Reaper {
     await this.producer.stop();
   }
 
-  /** One turn, whoever's it is. What one step meets keeps nobody from the next. */
+  /** A turn with all its steps. What one of them meets keeps nobody from the next. */
   async reap(): Promise<void> {
     await this.attempt(() => this.expireResults());
-    await this.attempt(() => this.lookAtTasks());
-    await this.attempt(() => this.lookAtKeys());
+    await this.mend();
   }
 
   private async takeTurn(): Promise<void> {
@@ -96,7 +95,12 @@ export class Reaper {
     // Whoever's turn it is: where Redis is full, nobody can take it, and this is what makes room.
     await this.attempt(() => this.expireResults());
     const isMine = await redis.set(keys.reaper(), id, 'PX', Math.ceil(intervalMs * 0.9), 'NX');
-    if (isMine === 'OK') await this.reap();
+    if (isMine === 'OK') await this.mend();
+  }
+
+  private async mend(): Promise<void> {
+    await this.attempt(() => this.lookAtTasks());
+    await this.attempt(() => this.lookAtKeys());
   }
 
   private async attempt(step: () => Promise<unknown>): Promise<void> {
@@ -124,8 +128,8 @@ export class Reaper {
     const { store } = this.options;
     const task = await store.read(id);
     if (task === undefined) {
-      // It is indexed before it is recorded.
-      if (Date.now() - createdAt > SETTLE_MS) await store.index.remove(id);
+      // It is indexed before it is recorded, by an API process that may have ended in between.
+      if (Date.now() - createdAt > store.lifetimes.leaseMs) await store.index.remove(id);
       return undefined;
     }
     if (isTerminal(task.status)) await store.index.settle(task);
