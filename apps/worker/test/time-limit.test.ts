@@ -85,11 +85,11 @@ it('a stop does not wait for a thread that is stuck', async () => {
 });
 
 it('a stop lets a thread that is about to be done end by itself', async () => {
-  await start(1);
-  const run = predict(lasting(0.2));
+  await start(1, { ...LIMITS, chunkMs: 20_000 });
+  const run = predict(lasting(0.1));
   // By then it has been given to the thread.
   await new Promise(setImmediate);
   await pool.stop();
-  expect(await run).toBe(String(remainder(lasting(0.2))));
+  expect(await run).toBe(String(remainder(lasting(0.1))));
   expect(isAnyStuck()).toBe(false);
 });
