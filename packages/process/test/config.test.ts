@@ -13,6 +13,7 @@ describe('settings', () => {
     const expected = {
       KEY_PREFIX: 'millrace',
       RESULT_TTL_SECONDS: 86_400,
+      UPLOAD_LEASE_MS: 15_000,
       LOG_LEVEL: 'info',
       SIZE: 5,
       LOUD: false,
