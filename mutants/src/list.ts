@@ -14,11 +14,11 @@ export interface Mutant {
 const UPLOAD_SCRIPTS = 'packages/queue/src/scripts/upload-scripts.ts';
 const CHUNK_SCRIPTS = 'packages/queue/src/scripts/chunk-scripts.ts';
 const FRAGMENTS = 'packages/queue/src/scripts/fragments.ts';
-const UPLOAD = 'apps/api/src/submit/upload.ts';
+const UPLOAD = 'packages/tasks/src/upload.ts';
 const REAPER = 'packages/queue/src/reaper.ts';
 const TASK_STORE_TEST = 'packages/queue/test/task-store.redis.test.ts';
 const END_TASK_TEST = 'packages/queue/test/end-task.redis.test.ts';
-const UPLOAD_TEST = 'apps/api/test/upload.redis.test.ts';
+const UPLOAD_TEST = 'packages/tasks/test/upload.redis.test.ts';
 const REAPER_TEST = 'packages/queue/test/reaper.redis.test.ts';
 const LOST_TASK_TEST = 'apps/api/test/lost-task.redis.test.ts';
 const IDEMPOTENCY_TEST = 'apps/api/test/idempotency.redis.test.ts';

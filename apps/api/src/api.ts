@@ -18,11 +18,11 @@ import { RetryStore } from '@millrace/queue/retry-store';
 import { serverProblems } from '@millrace/queue/server-problems';
 import { TaskIds } from '@millrace/queue/task-ids';
 import { TaskStore } from '@millrace/queue/task-store';
+import { Admission } from '@millrace/tasks/admission';
 import { createApp } from './app.js';
 import { ApiKeys } from './auth/api-keys.js';
 import type { ApiSettings } from './config.js';
 import { ApiMetrics, watchQueue, watchStore } from './metrics.js';
-import { Admission } from './submit/admission.js';
 import { WholeBodies } from './submit/whole-bodies.js';
 
 /** Time for the head of a request; bodies have their own bound, on silence. */

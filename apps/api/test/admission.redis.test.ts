@@ -6,11 +6,11 @@ import type { Keys } from '@millrace/queue/keys';
 import { readLoad } from '@millrace/queue/load';
 import { memoryUse } from '@millrace/queue/memory';
 import { TaskStore } from '@millrace/queue/task-store';
+import { Admission, type AdmissionLimits } from '@millrace/tasks/admission';
 import request from 'supertest';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { IRIS_FINGERPRINT, irisRows, toNdjson } from '../../../test/fixtures/iris.js';
 import { useRedis } from '../../../test/fixtures/redis.js';
-import { Admission, type AdmissionLimits } from '../dist/submit/admission.js';
 import { ADMISSION, type Harness, LIMITS, startHarness } from './harness.js';
 
 const redis = useRedis();

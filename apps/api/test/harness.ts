@@ -17,12 +17,12 @@ import { RetryStore } from '@millrace/queue/retry-store';
 import { serverProblems } from '@millrace/queue/server-problems';
 import { TaskIds } from '@millrace/queue/task-ids';
 import { TaskStore } from '@millrace/queue/task-store';
+import { Admission, type AdmissionLimits } from '@millrace/tasks/admission';
 import type { Express } from 'express';
 import { irisDescriptor } from '../../../test/fixtures/iris.js';
 import { createApp } from '../dist/app.js';
 import type { ApiKeys } from '../dist/auth/api-keys.js';
 import { ApiMetrics } from '../dist/metrics.js';
-import { Admission, type AdmissionLimits } from '../dist/submit/admission.js';
 import { WholeBodies } from '../dist/submit/whole-bodies.js';
 
 /** Ten rows to a chunk. */

@@ -3,11 +3,11 @@ import { isTerminal } from '@millrace/batch/status';
 import type { Task } from '@millrace/batch/task';
 import type { Logger } from '@millrace/process/logger';
 import type { Producer } from '@millrace/queue/producer';
+import type { RowDeps } from '@millrace/tasks/merged-rows';
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
 import { parseParameters } from '../query.js';
 import { sendJson } from '../send-json.js';
-import type { RowDeps } from './merged-rows.js';
 import { findOwn, type OwnTaskDeps, readOwn, unknownTask } from './own-task.js';
 import { describeTask } from './task-answer.js';
 

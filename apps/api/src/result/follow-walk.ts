@@ -2,8 +2,8 @@
 import { isTerminal } from '@millrace/batch/status';
 import type { Task } from '@millrace/batch/task';
 import type { ProgressEvents } from '@millrace/queue/progress-events';
+import { type ChunkWalk, eachChunk } from '@millrace/tasks/stored-chunks';
 import { type OwnTaskDeps, readOwn } from './own-task.js';
-import { type ChunkWalk, eachChunk } from './stored-chunks.js';
 
 export interface FollowDeps extends OwnTaskDeps {
   progress: ProgressEvents;

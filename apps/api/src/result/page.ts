@@ -2,9 +2,9 @@
 import { type Outputs, type ResultRow, toLine } from '@millrace/batch/results/read-chunk';
 import { isTerminal } from '@millrace/batch/status';
 import type { Task } from '@millrace/batch/task';
-import { mergedRows, type RowDeps } from './merged-rows.js';
-import { readRetries } from './retries.js';
-import { availableWalk } from './stored-chunks.js';
+import { mergedRows, type RowDeps } from '@millrace/tasks/merged-rows';
+import { readRetries } from '@millrace/tasks/retries';
+import { availableWalk } from '@millrace/tasks/stored-chunks';
 import { taskAnswer } from './task-answer.js';
 
 /** Where the next row is: in which chunk, and the how manieth of it. Printed as `3.120`; the beginning is `0`. */

@@ -5,12 +5,13 @@ import type { Outputs } from '@millrace/batch/results/read-chunk';
 import { isTerminal } from '@millrace/batch/status';
 import type { Task } from '@millrace/batch/task';
 import { errorFields, type Logger } from '@millrace/process/logger';
+import type { RowDeps } from '@millrace/tasks/merged-rows';
+import type { Parts } from '@millrace/tasks/result-lines';
+import { readRetries } from '@millrace/tasks/retries';
+import { chunkOfRow, finishedWalk } from '@millrace/tasks/stored-chunks';
 import type { Response } from 'express';
 import { type FollowDeps, FollowWalk } from './follow-walk.js';
-import type { RowDeps } from './merged-rows.js';
-import { PARTS, type Parts, type ResultFormat } from './result-parts.js';
-import { readRetries } from './retries.js';
-import { chunkOfRow, finishedWalk } from './stored-chunks.js';
+import { PARTS, type ResultFormat } from './result-parts.js';
 
 export interface ResultDeps extends RowDeps {
   log: Logger;

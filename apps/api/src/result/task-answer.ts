@@ -3,8 +3,8 @@ import type { RowCode } from '@millrace/batch/errors';
 import { type ErrorExample, type ErrorGroups, EXAMPLES_MAX } from '@millrace/batch/results/error-groups';
 import { isRetryable } from '@millrace/batch/retry';
 import { type Task, taskView } from '@millrace/batch/task';
-import { type RowDeps, retriedRow } from './merged-rows.js';
-import { type RetriedTask, readRetries } from './retries.js';
+import { type RowDeps, retriedRow } from '@millrace/tasks/merged-rows';
+import { type RetriedTask, readRetries } from '@millrace/tasks/retries';
 
 /** The task as it stands. */
 export async function describeTask(

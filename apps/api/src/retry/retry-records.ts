@@ -4,8 +4,8 @@ import { errorsOf } from '@millrace/batch/results/read-chunk';
 import { isRetryable } from '@millrace/batch/retry';
 import { pickRecords } from '@millrace/batch/split/pick-records';
 import type { Task } from '@millrace/batch/task';
-import type { RowDeps } from '../result/merged-rows.js';
-import { eachChunk, readChunk } from '../result/stored-chunks.js';
+import type { RowDeps } from '@millrace/tasks/merged-rows';
+import { eachChunk, readChunk } from '@millrace/tasks/stored-chunks';
 
 /**
  * Their records chunk by chunk, in order. Notes on the way how many there were before each chunk, by which a reader of the

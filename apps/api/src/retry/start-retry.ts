@@ -2,13 +2,13 @@
 import { BatchError } from '@millrace/batch/errors';
 import { rowsPerChunk } from '@millrace/batch/model';
 import { retryableRows } from '@millrace/batch/retry';
-import { type Chunk, ChunkSplitter } from '@millrace/batch/split/chunk-splitter';
+import { ChunkSplitter } from '@millrace/batch/split/chunk-splitter';
 import { isTerminal } from '@millrace/batch/status';
 import type { Task } from '@millrace/batch/task';
-import type { RowDeps } from '../result/merged-rows.js';
-import { CHUNK_BYTES } from '../submit/submission.js';
+import type { RowDeps } from '@millrace/tasks/merged-rows';
+import { CHUNK_BYTES } from '@millrace/tasks/splitter';
+import { Upload } from '@millrace/tasks/upload';
 import type { SubmitDeps } from '../submit/submit.js';
-import { Upload } from '../submit/upload.js';
 import { retryRecords } from './retry-records.js';
 
 export type RetryDeps = SubmitDeps & RowDeps;
@@ -32,20 +32,13 @@ export async function startRetry(
   const { model: descriptor } = await deps.catalog.resolve(model);
   const retryDepth = task.retryDepth + 1;
   const record = { ...request, model, fingerprint, format, pool, columns, retryOf: task.id, retryDepth };
-  const upload = new Upload(deps.store, deps.producer, record, { pool });
+  const upload = new Upload(deps, record, { pool });
   const link = new Link(deps, task, request.id);
-  const add = async (chunk: Chunk) => {
-    await deps.admission.makeRoom(request.client, chunk.rows, chunk.bytes.length);
-    await upload.add(chunk);
-  };
   try {
     // The rows have been taken once: no limit that has changed since refuses them.
     const bounds = { maxRows: rowsPerChunk(descriptor), maxBytes: CHUNK_BYTES };
     const splitter = new ChunkSplitter({ format, ...bounds, maxRecordBytes: Number.POSITIVE_INFINITY });
-    for await (const records of retryRecords(deps, task)) {
-      for (const chunk of splitter.push(records)) await add(chunk);
-    }
-    for (const chunk of splitter.end()) await add(chunk);
+    await upload.addAll(retryRecords(deps, task), splitter);
     // Each row is merged by its place among the others.
     if (upload.rows !== retryableRows(task)) {
       throw new BatchError('internal', `a retry of ${retryableRows(task)} rows has ${upload.rows}`);

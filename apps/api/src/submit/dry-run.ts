@@ -3,6 +3,7 @@
  * or queued. What refuses a submission as a whole refuses the dry run in the same way, bad rows excepted: they are
  * reported, whatever `on_invalid` says.
  */
+
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BatchError } from '@millrace/batch/errors';
 import { valuesPerRow } from '@millrace/batch/manifest/complete';
@@ -12,16 +13,10 @@ import { RowReader } from '@millrace/batch/rows/row-reader';
 import type { Chunk } from '@millrace/batch/split/chunk-splitter';
 import type { LineFormat } from '@millrace/batch/split/record-borders';
 import type { CatalogEntry } from '@millrace/queue/catalog';
+import { createSplitter } from '@millrace/tasks/splitter';
+import { refuseTooMany } from '@millrace/tasks/upload';
 import { toLines } from './json-body.js';
-import {
-  createSplitter,
-  type Intake,
-  readJsonRows,
-  resolveModel,
-  type SubmissionDeps,
-  streamBody,
-} from './submission.js';
-import { refuseTooMany } from './upload.js';
+import { type Intake, readJsonRows, resolveModel, type SubmissionDeps, streamBody } from './submission.js';
 
 /** What is checked in one go: on the order of a millisecond, so that other requests are answered meanwhile. */
 const SLICE_ROWS = 256;
@@ -68,7 +63,7 @@ async function checkRows(
   bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<RowCheck> {
   const { manifest } = entry.model;
-  const { splitter, columns } = createSplitter(deps, format, entry, sliceOf(entry));
+  const { splitter, columns } = createSplitter(entry.model, format, deps.limits.maxRowBytes, sliceOf(entry));
   const check = new RowCheck(new RowReader(manifest));
   const pause = pauser();
   const take = async (chunks: Iterable<Chunk>) => {

@@ -1,13 +1,12 @@
 /** Understands a request as far as its kind asks for: which model, which options, and its rows as lines. */
 import { BatchError } from '@millrace/batch/errors';
-import { modelKey, rowsPerChunk } from '@millrace/batch/model';
-import { parseHeader } from '@millrace/batch/rows/csv';
+import { modelKey } from '@millrace/batch/model';
 import { RowCheck } from '@millrace/batch/rows/row-check';
-import { type CsvColumn, RowReader } from '@millrace/batch/rows/row-reader';
+import { RowReader } from '@millrace/batch/rows/row-reader';
 import { refuseInvalid, validateRows } from '@millrace/batch/rows/validate-rows';
-import { ChunkSplitter } from '@millrace/batch/split/chunk-splitter';
 import type { LineFormat } from '@millrace/batch/split/record-borders';
 import type { Catalog, CatalogEntry } from '@millrace/queue/catalog';
+import { createSplitter } from '@millrace/tasks/splitter';
 import type { Request, Response } from 'express';
 import type { ApiMetrics } from '../metrics.js';
 import { parseParameters } from '../query.js';
@@ -40,9 +39,6 @@ export interface Submission {
   expiresInMs: number | undefined;
   bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
-
-/** A chunk is closed when it has reached this. */
-export const CHUNK_BYTES = 1024 * 1024;
 
 /** A request whose head is understood and whose body is still to be read. */
 export interface Intake {
@@ -96,7 +92,7 @@ async function readCheckedLines(
 ): Promise<Omit<Submission, 'expiresInMs'>> {
   const body = await readWholeBody(deps, intake);
   const check = new RowCheck(new RowReader(entry.model.manifest));
-  const { splitter, columns } = createSplitter(deps, format, entry);
+  const { splitter, columns } = createSplitter(entry.model, format, deps.limits.maxRowBytes);
   for (const chunk of splitter.push(body)) check.addChunk({ ...chunk, format, columns });
   for (const chunk of splitter.end()) check.addChunk({ ...chunk, format, columns });
   refuseInvalid(check.report());
@@ -114,22 +110,6 @@ export async function resolveModel(
   if (ref !== undefined) return catalog.resolve(ref);
   const models = (await catalog.list()).map((entry) => modelKey(entry.model));
   throw new BatchError('model_required', 'say which model, for example ?model=name', { models });
-}
-
-/**
- * `columns` is filled by the header line, which comes before the first chunk; it stays empty for NDJSON.
- * @param bounds of one chunk; by default what keeps an inference thread busy
- */
-export function createSplitter(
-  { limits }: SubmissionDeps,
-  format: LineFormat,
-  { model }: CatalogEntry,
-  bounds = { maxRows: rowsPerChunk(model), maxBytes: CHUNK_BYTES },
-) {
-  const columns: CsvColumn[] = [];
-  const options = { format, ...bounds, maxRecordBytes: limits.maxRowBytes };
-  const onHeader = (header: Uint8Array) => void columns.push(...parseHeader(header, model.manifest));
-  return { columns, splitter: new ChunkSplitter(format === 'csv' ? { ...options, onHeader } : options) };
 }
 
 /** What a body may be: JSON, and lines that are refused whole when one is bad, are read whole. */

@@ -1,7 +1,6 @@
 /** `POST /batch-predict`: from request bytes to chunks in the queue and a task id. */
 import { BatchError } from '@millrace/batch/errors';
 import { modelKey } from '@millrace/batch/model';
-import type { Chunk } from '@millrace/batch/split/chunk-splitter';
 import { isTerminal } from '@millrace/batch/status';
 import { isoTime, type Task, taskView } from '@millrace/batch/task';
 import type { Logger } from '@millrace/process/logger';
@@ -12,6 +11,9 @@ import type { Producer } from '@millrace/queue/producer';
 import type { RetryStore } from '@millrace/queue/retry-store';
 import type { TaskIds } from '@millrace/queue/task-ids';
 import type { TaskStore } from '@millrace/queue/task-store';
+import type { Admission } from '@millrace/tasks/admission';
+import { createSplitter } from '@millrace/tasks/splitter';
+import { Upload } from '@millrace/tasks/upload';
 import type { Request, RequestHandler, Response } from 'express';
 import { waitingFor } from '../models.js';
 import { readable } from '../result/own-task.js';
@@ -19,14 +21,12 @@ import { sendResult, WHOLE_AS_JSON } from '../result/send-result.js';
 import { describeTask } from '../result/task-answer.js';
 import { preferredWait, waitForEnd } from '../result/wait.js';
 import { sendJson } from '../send-json.js';
-import type { Admission } from './admission.js';
 import { ClaimedKey, keyInUse } from './claimed-key.js';
 import { dryRun } from './dry-run.js';
 import { Fingerprint } from './fingerprint.js';
 import { idempotencyKey } from './idempotency-key.js';
 import { resultOptions } from './options.js';
 import {
-  createSplitter,
   type Intake,
   openIntake,
   readSubmission,
@@ -34,7 +34,6 @@ import {
   type SubmissionDeps,
   streamBody,
 } from './submission.js';
-import { Upload } from './upload.js';
 
 export interface SubmitDeps extends SubmissionDeps {
   store: TaskStore;
@@ -174,19 +173,14 @@ async function accept(
 ): Promise<Accepted> {
   response.locals.taskId = id;
   const model = modelKey(entry.model);
-  const { splitter, columns } = createSplitter(deps, format, entry);
+  const { splitter, columns } = createSplitter(entry.model, format, deps.limits.maxRowBytes);
   const { client, requestId } = response.locals;
   const { fingerprint, manifest } = entry.model;
   const { pool } = manifest.limits;
   const record = { id, client, model, fingerprint, format, pool, expiresInMs, columns, requestId };
-  const upload = new Upload(deps.store, deps.producer, record, manifest.limits);
-  const add = async (chunk: Chunk) => {
-    await deps.admission.makeRoom(client, chunk.rows, chunk.bytes.length);
-    await upload.add(chunk);
-  };
+  const upload = new Upload(deps, record, manifest.limits);
   try {
-    for await (const piece of bytes) for (const chunk of splitter.push(piece)) await add(chunk);
-    for (const chunk of splitter.end()) await add(chunk);
+    await upload.addAll(bytes, splitter);
     const task = await upload.finish(confirm);
     deps.metrics.task(model, sentAs, 'accepted', upload.rows);
     deps.log.info('a task was accepted', {

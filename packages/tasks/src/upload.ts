@@ -1,9 +1,16 @@
 /** An upload is responsible for one task from its first chunk until its last is in the queue, or nothing of it is left. */
 import { BatchError } from '@millrace/batch/errors';
-import type { Chunk } from '@millrace/batch/split/chunk-splitter';
+import type { Chunk, ChunkSplitter } from '@millrace/batch/split/chunk-splitter';
 import type { Task } from '@millrace/batch/task';
 import type { Producer } from '@millrace/queue/producer';
 import type { NewTask, TaskStore } from '@millrace/queue/task-store';
+import type { Admission } from './admission.js';
+
+export interface UploadDeps {
+  store: TaskStore;
+  producer: Producer;
+  admission: Admission;
+}
 
 /** Chunks on their way to Redis at once; when they are that many, the socket is not read. */
 const IN_FLIGHT_MAX = 4;
@@ -20,8 +27,7 @@ export class Upload {
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly store: TaskStore,
-    private readonly producer: Producer,
+    private readonly deps: UploadDeps,
     private readonly task: NewTask,
     private readonly limits: { pool: string; max_rows?: number | undefined },
   ) {}
@@ -30,8 +36,21 @@ export class Upload {
     return this.rowsAdded;
   }
 
-  /** Resolves when the next chunk may come. @throws BatchError `too_many_rows`, or whatever storing an earlier chunk met */
+  /** Adds all that comes, in chunks. @throws BatchError as `add`, and what the splitter and the pieces meet */
+  async addAll(
+    pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    splitter: ChunkSplitter,
+  ): Promise<void> {
+    for await (const piece of pieces) for (const chunk of splitter.push(piece)) await this.add(chunk);
+    for (const chunk of splitter.end()) await this.add(chunk);
+  }
+
+  /**
+   * Waits for room; resolves when the next chunk may come.
+   * @throws BatchError `too_many_rows`, `too_much_in_flight`, `overloaded`, or whatever storing an earlier chunk met
+   */
   async add(chunk: Chunk): Promise<void> {
+    await this.deps.admission.makeRoom(this.task.client, chunk.rows, chunk.bytes.length);
     if (chunk.rows === 0) return;
     this.rowsAdded += chunk.rows;
     refuseTooMany(this.rowsAdded, this.limits.max_rows);
@@ -60,7 +79,7 @@ export class Upload {
       await confirm();
       this.isConfirmed = true;
     }
-    const task = await this.store.seal(this.task.id, this.chunksAdded);
+    const task = await this.deps.store.seal(this.task.id, this.chunksAdded);
     if (task === undefined) throw interrupted('Redis has lost a part of it');
     if (task.error !== undefined) throw interrupted(task.error.message);
     return task;
@@ -74,15 +93,16 @@ export class Upload {
   async undo(error: unknown): Promise<void> {
     await Promise.all(this.inFlight);
     if (this.created === undefined || this.isConfirmed) return;
+    const { store, producer } = this.deps;
     const code = error instanceof BatchError ? error.code : 'internal';
     if (code === 'upload_aborted' || code === 'upload_interrupted') {
-      await this.store.abort(this.task.id, (error as BatchError).message);
+      await store.abort(this.task.id, (error as BatchError).message);
     } else if (code === 'task_ended') {
-      await this.store.expireResults(this.task.id);
+      await store.expireResults(this.task.id);
     } else {
-      await this.store.discard(this.task.id);
+      await store.discard(this.task.id);
     }
-    await this.producer.remove(this.limits.pool, this.task.id, this.chunksAdded);
+    await producer.remove(this.limits.pool, this.task.id, this.chunksAdded);
   }
 
   /** To be called when nothing comes any more, whichever way it ended. */
@@ -91,7 +111,8 @@ export class Upload {
   }
 
   private create(): Promise<void> {
-    const { store, task } = this;
+    const { task } = this;
+    const { store } = this.deps;
     // A renewal that fails has met what the upload itself meets, too.
     this.timer = setInterval(() => store.renew(task.id).catch(() => {}), store.lifetimes.leaseMs / RENEWALS);
     return store.create(task);
@@ -99,14 +120,15 @@ export class Upload {
 
   private async send(chunk: Chunk, created: Promise<void>): Promise<void> {
     const { id } = this.task;
-    const [, appended] = await Promise.all([created, this.store.append(id, chunk)]);
+    const { store, producer } = this.deps;
+    const [, appended] = await Promise.all([created, store.append(id, chunk)]);
     if (appended === 'gone') throw interrupted('Redis has lost it');
     if (appended === 'stopped') throw await this.whyStopped();
-    await this.producer.add(this.limits.pool, { task: id, chunk: chunk.index });
+    await producer.add(this.limits.pool, { task: id, chunk: chunk.index });
   }
 
   private async whyStopped(): Promise<BatchError> {
-    const task = await this.store.read(this.task.id);
+    const task = await this.deps.store.read(this.task.id);
     if (task?.error !== undefined) return interrupted(task.error.message);
     return new BatchError('task_ended', 'the task was ended while it was being received');
   }

@@ -3,21 +3,26 @@ import type { Chunk } from '@millrace/batch/split/chunk-splitter';
 import type { ChunkJob } from '@millrace/queue/chunk-job';
 import { connectForRequests, type RedisConnection } from '@millrace/queue/connection';
 import type { Keys } from '@millrace/queue/keys';
+import { readLoad } from '@millrace/queue/load';
+import { memoryUse } from '@millrace/queue/memory';
 import { Producer } from '@millrace/queue/producer';
 import { TaskStore } from '@millrace/queue/task-store';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { newTask } from '../../../test/fixtures/task.js';
-import { Upload } from '../dist/submit/upload.js';
+import { Admission } from '../dist/admission.js';
+import { Upload } from '../dist/upload.js';
 
 const redis = useRedis();
 const ID = 'task-1';
 const TASK = newTask({ id: ID });
+const PLENTY = { rows: 1e9, bytes: 1e9 };
 
 let connection: RedisConnection;
 let keys: Keys;
 let store: TaskStore;
 let producer: WatchedProducer;
+let admission: Admission;
 let upload: Upload;
 
 /** The real producer; a test decides when it may go on, and sees in which order things happen. */
@@ -35,7 +40,12 @@ beforeEach(() => {
   keys = redis.freshKeys();
   store = new TaskStore(connection, keys);
   producer = new WatchedProducer(connection, keys, () => {});
-  upload = new Upload(store, producer, TASK, { pool: 'default', max_rows: 20 });
+  const room = {
+    readLoad: () => readLoad(connection, keys, store.index),
+    memoryUse: () => memoryUse(connection),
+  };
+  admission = new Admission({ all: PLENTY, client: PLENTY, stallMs: 1_000 }, room);
+  upload = new Upload({ store, producer, admission }, TASK, { pool: 'default', max_rows: 20 });
 });
 afterEach(async () => {
   await producer.stop();
@@ -140,7 +150,7 @@ it('is not accepted when somebody has given it up just before the last step', as
 
 it('that was confirmed is not undone: it may be sealed and given out', async () => {
   const lossy = new LossyStore(connection, keys);
-  upload = new Upload(lossy, producer, TASK, { pool: 'default' });
+  upload = new Upload({ store: lossy, producer, admission }, TASK, { pool: 'default' });
   await upload.add(chunk(0));
   const error = await upload.finish(async () => {}).catch((thrown) => thrown);
   await upload.undo(error);
