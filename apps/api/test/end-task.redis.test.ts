@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { IRIS_FINGERPRINT } from '../../../test/fixtures/iris.js';
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { type Harness, startHarness } from './harness.js';
+import { downloadResult } from './tasks.js';
 
 const redis = useRedis();
 const keys = redis.freshKeys();
@@ -69,16 +70,7 @@ describe('POST /batch-result/:id/cancel', () => {
     const id = await submitted(12);
     await predict(id, 0);
     await cancel(id);
-    const response = await poll(id, type)
-      .buffer(true)
-      .parse((answer, done) => {
-        let text = '';
-        answer.on('data', (data) => {
-          text += data;
-        });
-        answer.on('end', () => done(null, text));
-      });
-    const lines = String(response.body).trimEnd().split(/\r?\n/);
+    const lines = (await downloadResult(harness, id, type)).trimEnd().split(/\r?\n/);
     expect(lines).toContain(line);
     expect(lines.length).toBe(type === 'text/csv' ? 13 : 12);
   });
