@@ -17,11 +17,12 @@ const FRAGMENTS = 'packages/queue/src/scripts/fragments.ts';
 const UPLOAD = 'packages/tasks/src/upload.ts';
 const REAPER = 'packages/queue/src/reaper.ts';
 const TASK_STORE_TEST = 'packages/queue/test/task-store.redis.test.ts';
+const BROKEN_UPLOAD_TEST = 'packages/queue/test/broken-upload.redis.test.ts';
 const END_TASK_TEST = 'packages/queue/test/end-task.redis.test.ts';
 const UPLOAD_TEST = 'packages/tasks/test/upload.redis.test.ts';
 const REAPER_TEST = 'packages/queue/test/reaper.redis.test.ts';
 const LOST_TASK_TEST = 'apps/api/test/lost-task.redis.test.ts';
-const IDEMPOTENCY_TEST = 'apps/api/test/idempotency.redis.test.ts';
+const IDEMPOTENCY_TEST = 'apps/api/test/idempotency-uploads.redis.test.ts';
 
 export const MUTANTS: readonly Mutant[] = [
   {
@@ -113,7 +114,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: FRAGMENTS,
     from: "for _, index in ipairs(stored_chunks(chunks_key)) do redis.call('DEL', inputs .. index, outputs .. index) end",
     to: "for index = 0, redis.call('HLEN', chunks_key) - 1 do redis.call('DEL', inputs .. index, outputs .. index) end",
-    caughtBy: [TASK_STORE_TEST],
+    caughtBy: [BROKEN_UPLOAD_TEST],
   },
   {
     name: 'a run that is handed back stays "running"',

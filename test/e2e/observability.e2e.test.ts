@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { MENDS } from '@millrace/queue/reaper';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { irisRows, toNdjson } from '../fixtures/iris.js';
 import { TestPlatform } from '../fixtures/platform.js';
@@ -12,7 +13,7 @@ let platform: TestPlatform;
 let taskId: string;
 
 beforeAll(async () => {
-  platform = await TestPlatform.start(directory, 1, { LOG_LEVEL: 'debug' });
+  platform = await TestPlatform.start(directory, 1, { LOG_LEVEL: 'debug', REAP_INTERVAL_MS: '100' });
   const response = await fetch(`${platform.url}/batch-predict?model=iris`, {
     method: 'POST',
     headers: { 'content-type': 'application/x-ndjson', 'x-request-id': REQUEST_ID, prefer: 'wait=30' },
@@ -56,6 +57,22 @@ it('counts on the worker what became of it, and where the time went', async () =
   expect(metrics).toHaveProperty('nodejs_eventloop_lag_seconds');
 });
 
+it('has nothing to mend in a healthy run, however often the reaper comes by', async () => {
+  const body = toNdjson(irisRows(100_000));
+  const id = await platform.submit('/batch-predict?model=iris', 'application/x-ndjson', body);
+  await platform.finished(id);
+  // The second time it has done all of what it had begun the first time.
+  for (let time = 0; time < 2; time++) await reaped(id);
+  const [worker] = platform.workers;
+  const { port } = (await worker?.ready) ?? { port: 0 };
+  const mended = Object.entries(await scrape(`http://127.0.0.1:${port}/metrics`)).filter(([name]) =>
+    name.startsWith('millrace_reaper_mended_total'),
+  );
+  expect(mended.sort()).toEqual(
+    MENDS.map((what) => [`millrace_reaper_mended_total{what="${what}"}`, 0]).sort(),
+  );
+});
+
 it('says of every process that it lives and is ready', async () => {
   const [worker] = platform.workers;
   const { port } = (await worker?.ready) ?? { port: 0 };
@@ -87,6 +104,13 @@ it('never logs what is in a row', () => {
   expect(platform.log).not.toContain(SECRET);
   expect(platform.log).not.toContain('sepal_length');
 });
+
+/** Resolves when the reaper has been by: it takes a task that has finished out of the unfinished ones, which may name too many. */
+async function reaped(finished: string): Promise<void> {
+  const { look, keys } = platform;
+  await look.zadd(keys.unfinished(), Date.now(), finished);
+  await expect.poll(() => look.zscore(keys.unfinished(), finished), { timeout: 20_000 }).toBeNull();
+}
 
 /** The samples of a Prometheus page by name and labels. */
 async function scrape(url: string): Promise<Record<string, number>> {

@@ -59,7 +59,7 @@ export async function startApi(settings: ApiSettings, log: Logger, stopWith: Sto
   const leaseMs = settings.UPLOAD_LEASE_MS;
   const resultsMs = settings.RESULT_TTL_SECONDS * 1000;
   const store = new TaskStore(redis, keys, { ...DEFAULT_LIFETIMES, leaseMs, resultsMs });
-  const room = { readLoad: () => readLoad(redis, keys), memoryUse: () => memoryUse(redis) };
+  const room = { readLoad: () => readLoad(redis, keys, store.index), memoryUse: () => memoryUse(redis) };
   watchStore(registry, { ...room, resultBytes: () => store.index.resultBytes() });
   const app = createApp({
     store,

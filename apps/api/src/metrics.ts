@@ -3,6 +3,8 @@
 import { modelKey } from '@millrace/batch/model';
 import { STEP_SECONDS } from '@millrace/process/metrics';
 import type { Catalog } from '@millrace/queue/catalog';
+import type { Load } from '@millrace/queue/load';
+import type { MemoryUse } from '@millrace/queue/memory';
 import type { Producer } from '@millrace/queue/producer';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
@@ -89,9 +91,9 @@ export function watchQueue(registry: Registry, producer: Producer, catalog: Cata
 
 /** What the gauges of `watchStore` show. */
 export interface StoreFigures {
-  readLoad(): Promise<ReadonlyMap<string, { rows: number; bytes: number }>>;
+  readLoad(): Promise<ReadonlyMap<string, Load>>;
   resultBytes(): Promise<number>;
-  memoryUse(): Promise<{ used: number; max: number }>;
+  memoryUse(): Promise<MemoryUse>;
 }
 
 /** How much Redis holds; read, and kept, as those of `watchQueue`. */

@@ -125,7 +125,7 @@ it('one client’s load is none of another’s', async () => {
   }
   const admission = new Admission(
     { all: ANY, client: { rows: 50, bytes: 1e9 }, stallMs: 0 },
-    { readLoad: () => readLoad(connection, keys), memoryUse: () => memoryUse(connection) },
+    { readLoad: () => readLoad(connection, keys, store.index), memoryUse: () => memoryUse(connection) },
   );
   await expect(admission.admit('alice')).rejects.toMatchObject({ code: 'too_much_in_flight' });
   await admission.admit('bob');

@@ -2,10 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { ColumnBuilder } from '@millrace/batch/results/column';
 import { encodeChunk } from '@millrace/batch/results/encode-chunk';
 import request from 'supertest';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { commandName } from '../../../test/fixtures/command-names.js';
 import { IRIS_FINGERPRINT } from '../../../test/fixtures/iris.js';
 import { useRedis } from '../../../test/fixtures/redis.js';
+import { startRedisProxy } from '../../../test/fixtures/redis-proxy.js';
 import { type Harness, startHarness } from './harness.js';
+import { downloadResult } from './tasks.js';
 
 const redis = useRedis();
 const keys = redis.freshKeys();
@@ -69,16 +72,7 @@ describe('POST /batch-result/:id/cancel', () => {
     const id = await submitted(12);
     await predict(id, 0);
     await cancel(id);
-    const response = await poll(id, type)
-      .buffer(true)
-      .parse((answer, done) => {
-        let text = '';
-        answer.on('data', (data) => {
-          text += data;
-        });
-        answer.on('end', () => done(null, text));
-      });
-    const lines = String(response.body).trimEnd().split(/\r?\n/);
+    const lines = (await downloadResult(harness, id, type)).trimEnd().split(/\r?\n/);
     expect(lines).toContain(line);
     expect(lines.length).toBe(type === 'text/csv' ? 13 : 12);
   });
@@ -98,6 +92,26 @@ describe('POST /batch-result/:id/cancel', () => {
     const finished = await submitted(10);
     await predict(finished, 0);
     expect((await cancel(finished).expect(200)).body).toMatchObject({ status: 'succeeded' });
+  });
+
+  it('is done though the index cannot be told: the reaper does that, too', async () => {
+    const proxy = await startRedisProxy(redis.server.port);
+    const apart = await startHarness(proxy.url, keys);
+    onTestFinished(async () => {
+      await apart.stop();
+      await proxy.stop();
+    });
+    const id = await submitted(10);
+    const refused: string[] = [];
+    proxy.decide = (words) => {
+      const name = commandName(words, keys);
+      if (name !== 'zrem unfinished') return { kind: 'pass' };
+      refused.push(name);
+      return { kind: 'refuse' };
+    };
+    const { body } = await request(apart.app).post(`/batch-result/${id}/cancel`).expect(200);
+    expect(body).toMatchObject({ status: 'cancelled' });
+    expect(refused).toHaveLength(1);
   });
 
   it('refuses what a worker commits afterwards', async () => {

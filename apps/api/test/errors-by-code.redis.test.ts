@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { RowError } from '@millrace/batch/errors';
 import { ColumnBuilder } from '@millrace/batch/results/column';
 import { encodeChunk } from '@millrace/batch/results/encode-chunk';
@@ -6,6 +5,7 @@ import request from 'supertest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { type Harness, startHarness } from './harness.js';
+import { storeReceiving, storeTask } from './tasks.js';
 
 const redis = useRedis();
 const ROWS = 4;
@@ -16,22 +16,9 @@ beforeAll(async () => {
 });
 afterAll(() => harness.stop());
 
-/** A task of so many chunks of four rows, which is still being received. */
-async function receiving(chunks: number): Promise<string> {
-  const id = randomUUID();
-  const base = { client: 'anonymous', model: 'iris@1', fingerprint: 'f', pool: 'default', requestId: 'r' };
-  await harness.store.create({ id, format: 'ndjson', ...base });
-  for (let index = 0; index < chunks; index++) {
-    await harness.store.append(id, { index, firstRow: index * ROWS, rows: ROWS, bytes: Buffer.from('…') });
-  }
-  return id;
-}
-
-async function taskOf(chunks: number): Promise<string> {
-  const id = await receiving(chunks);
-  await harness.store.seal(id, chunks);
-  return id;
-}
+const chunksOf = (count: number) => new Array<number>(count).fill(ROWS);
+const receiving = (chunks: number) => storeReceiving(harness, chunksOf(chunks));
+const taskOf = (chunks: number) => storeTask(harness, chunksOf(chunks));
 
 async function commit(id: string, index: number, errors: RowError[]): Promise<void> {
   const label = new ColumnBuilder({ name: 'label', type: 'int64', shape: [] }, ROWS);

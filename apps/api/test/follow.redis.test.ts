@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { startRedisProxy } from '../../../test/fixtures/redis-proxy.js';
 import { type Harness, LIMITS, startHarness } from './harness.js';
+import { downloadResult, storeReceiving, storeTask } from './tasks.js';
 
 const redis = useRedis();
 const keys = redis.freshKeys();
@@ -33,22 +34,9 @@ async function serve({ app }: Harness): Promise<Server> {
   return started;
 }
 
-/** A task of so many chunks of three rows, of which none is done, and whose upload is under way. */
-async function receiving(chunks: number): Promise<string> {
-  const id = randomUUID();
-  const base = { client: 'anonymous', model: 'iris@1', fingerprint: 'f', pool: 'default', requestId: 'r' };
-  await harness.store.create({ id, format: 'ndjson', ...base });
-  for (let index = 0; index < chunks; index++) {
-    await harness.store.append(id, { index, firstRow: index * ROWS, rows: ROWS, bytes: Buffer.from('…') });
-  }
-  return id;
-}
-
-async function taskOf(chunks: number): Promise<string> {
-  const id = await receiving(chunks);
-  await harness.store.seal(id, chunks);
-  return id;
-}
+const chunksOf = (count: number) => new Array<number>(count).fill(ROWS);
+const receiving = (chunks: number) => storeReceiving(harness, chunksOf(chunks));
+const taskOf = (chunks: number) => storeTask(harness, chunksOf(chunks));
 
 /** The middle row of each chunk is bad; row i is predicted as i. */
 async function commit(id: string, index: number): Promise<void> {
@@ -95,10 +83,7 @@ class Following {
   }
 }
 
-async function download(id: string, accept = NDJSON): Promise<string> {
-  const { port } = server.address() as AddressInfo;
-  return (await fetch(`http://127.0.0.1:${port}/batch-result/${id}`, { headers: { accept } })).text();
-}
+const download = (id: string, accept = NDJSON) => downloadResult(harness, id, accept);
 
 /** Who waits for an event of which task. */
 const waiters = () => (harness.progress as unknown as { waiters: Map<string, unknown> }).waiters;

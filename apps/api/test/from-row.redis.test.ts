@@ -6,6 +6,7 @@ import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { type Harness, startHarness } from './harness.js';
+import { downloadResult, firstRowOf, storeReceiving } from './tasks.js';
 
 const redis = useRedis();
 const keys = redis.freshKeys();
@@ -18,16 +19,9 @@ afterAll(() => harness.stop());
 
 /** A finished task with chunks of so many rows; those in `open` were never computed, since it was cancelled. */
 async function finishedTask(sizes: readonly number[], open: readonly number[] = []): Promise<string> {
-  const id = randomUUID();
-  const base = { client: 'anonymous', model: 'iris@1', fingerprint: 'f', pool: 'default', requestId: 'r' };
-  await harness.store.create({ id, format: 'ndjson', ...base });
-  const firstRows = sizes.map((_, at) => sizes.slice(0, at).reduce((sum, rows) => sum + rows, 0));
+  const id = await storeReceiving(harness, sizes);
   for (const [index, rows] of sizes.entries()) {
-    const firstRow = firstRows[index] as number;
-    await harness.store.append(id, { index, firstRow, rows, bytes: Buffer.from('…') });
-  }
-  for (const [index, rows] of sizes.entries()) {
-    if (!open.includes(index)) await commit(id, index, firstRows[index] as number, rows);
+    if (!open.includes(index)) await commit(id, index, firstRowOf(sizes, index), rows);
   }
   await harness.store.seal(id, sizes.length);
   await harness.store.end(id, 'cancelled');
@@ -48,21 +42,7 @@ async function commit(id: string, index: number, firstRow: number, rows: number)
 }
 
 const NDJSON = 'application/x-ndjson';
-async function download(id: string, accept: string, query: string): Promise<string> {
-  const response = await request(harness.app)
-    .get(`/batch-result/${id}?${query}`)
-    .set('accept', accept)
-    .buffer(true)
-    .parse((answer, done) => {
-      let text = '';
-      answer.setEncoding('utf8').on('data', (data) => {
-        text += data;
-      });
-      answer.on('end', () => done(null, text));
-    })
-    .expect(200);
-  return response.body as string;
-}
+const download = (id: string, accept: string, query?: string) => downloadResult(harness, id, accept, query);
 
 describe('GET /batch-result/:id?from_row=', () => {
   it.each(['default', 'all'])(
@@ -72,10 +52,10 @@ describe('GET /batch-result/:id?from_row=', () => {
       await fc.assert(
         fc.asyncProperty(sizes, fc.array(fc.nat(5)), fc.nat(32), async (chunks, open, row) => {
           const id = await finishedTask(chunks, open);
-          const whole = await download(id, NDJSON, `outputs=${outputs}`);
+          const whole = await download(id, NDJSON, `?outputs=${outputs}`);
           const lines = whole.split('\n');
           expect(lines.length - 1).toBe(chunks.reduce((sum, rows) => sum + rows, 0));
-          const rest = await download(id, NDJSON, `outputs=${outputs}&from_row=${row}`);
+          const rest = await download(id, NDJSON, `?outputs=${outputs}&from_row=${row}`);
           expect(rest).toBe(lines.slice(row).join('\n'));
         }),
         { numRuns: 40 },
@@ -85,21 +65,21 @@ describe('GET /batch-result/:id?from_row=', () => {
 
   it('has the header of CSV first', async () => {
     const id = await finishedTask([3, 1, 2]);
-    const records = (await download(id, 'text/csv', '')).split('\r\n');
-    expect(await download(id, 'text/csv', 'from_row=4')).toBe([records[0], ...records.slice(5)].join('\r\n'));
-    expect(await download(id, 'text/csv', 'from_row=6')).toBe(`${records[0]}\r\n`);
+    const records = (await download(id, 'text/csv')).split('\r\n');
+    expect(await download(id, 'text/csv', '?from_row=4')).toBe(
+      [records[0], ...records.slice(5)].join('\r\n'),
+    );
+    expect(await download(id, 'text/csv', '?from_row=6')).toBe(`${records[0]}\r\n`);
   });
 
   it('reads no result before that row', async () => {
     const id = await finishedTask([3, 1, 2]);
     await redis.redis.del(keys.output(id, 0), keys.output(id, 1));
-    expect(await download(id, NDJSON, 'from_row=5')).toMatch(/^\{"row":5,.*\}\n$/);
+    expect(await download(id, NDJSON, '?from_row=5')).toMatch(/^\{"row":5,.*\}\n$/);
   });
 
   it('is the status of a task that is unfinished', async () => {
-    const id = randomUUID();
-    const base = { client: 'anonymous', model: 'iris@1', fingerprint: 'f', pool: 'default', requestId: 'r' };
-    await harness.store.create({ id, format: 'ndjson', ...base });
+    const id = await storeReceiving(harness, []);
     const answer = request(harness.app).get(`/batch-result/${id}?from_row=1`).set('accept', NDJSON);
     expect((await answer.expect(202)).body).toMatchObject({ status: 'receiving' });
   });

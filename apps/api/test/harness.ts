@@ -81,7 +81,7 @@ export async function startHarness(
     retryStore: new RetryStore(redis, keys),
     claims: new ClaimStore(redis, keys, store, claimLifetimes),
     admission: new Admission(admission, {
-      readLoad: () => readLoad(redis, keys),
+      readLoad: () => readLoad(redis, keys, store.index),
       memoryUse: () => memoryUse(redis),
     }),
     wholeBodies: new WholeBodies(4 * limits.maxJsonBytes),

@@ -5,6 +5,7 @@ import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { type Harness, startHarness } from './harness.js';
+import { downloadResult } from './tasks.js';
 import { all, CSV, NDJSON, type Outcome, type OutcomeOf, submitRows, workOff } from './worked-off.js';
 
 /** As the harness cuts them. */
@@ -25,21 +26,7 @@ const retried = async (id: string): Promise<string> =>
   (await request(harness.app).post(`/batch-result/${id}/retry`).expect(202)).body.task_id;
 const read = async (id: string) => (await request(harness.app).get(`/batch-result/${id}`).expect(200)).body;
 
-async function download(id: string, accept: string, query = ''): Promise<string> {
-  const response = await request(harness.app)
-    .get(`/batch-result/${id}${query}`)
-    .set('accept', accept)
-    .buffer(true)
-    .parse((answer, done) => {
-      let text = '';
-      answer.setEncoding('utf8').on('data', (data) => {
-        text += data;
-      });
-      answer.on('end', () => done(null, text));
-    })
-    .expect(200);
-  return response.body as string;
-}
+const download = (id: string, accept: string, query?: string) => downloadResult(harness, id, accept, query);
 
 async function pages(id: string, limit: number): Promise<unknown[]> {
   const rows: unknown[] = [];

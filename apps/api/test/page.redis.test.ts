@@ -5,8 +5,8 @@ import fc from 'fast-check';
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
-import { newTask } from '../../../test/fixtures/task.js';
 import { type Harness, startHarness } from './harness.js';
+import { firstRowOf, storeTask } from './tasks.js';
 
 const redis = useRedis();
 let harness: Harness;
@@ -16,22 +16,9 @@ beforeAll(async () => {
 });
 afterAll(() => harness.stop());
 
-/** A task with chunks of so many rows, of which none is done. */
-async function taskOf(sizes: readonly number[]): Promise<string> {
-  const id = randomUUID();
-  await harness.store.create(newTask({ id }));
-  let firstRow = 0;
-  for (const [index, rows] of sizes.entries()) {
-    await harness.store.append(id, { index, firstRow, rows, bytes: Buffer.from('…') });
-    firstRow += rows;
-  }
-  await harness.store.seal(id, sizes.length);
-  return id;
-}
-
 /** Commits a chunk whose every third row is bad; row i is predicted as i. */
 async function commit(id: string, sizes: readonly number[], index: number): Promise<void> {
-  const firstRow = sizes.slice(0, index).reduce((sum, rows) => sum + rows, 0);
+  const firstRow = firstRowOf(sizes, index);
   const rows = sizes[index] as number;
   const places = Array.from({ length: rows }, (_, at) => at);
   const errors = places
@@ -61,7 +48,7 @@ async function page(id: string, after: string, query = '') {
 describe('GET /batch-result/:id?after=', () => {
   it('gives the finished rows up to the first that is not, and goes on from there', async () => {
     const sizes = [4, 4, 4];
-    const id = await taskOf(sizes);
+    const id = await storeTask(harness, sizes);
     await commit(id, sizes, 0);
     await commit(id, sizes, 2);
     const first = await page(id, '0');
@@ -83,7 +70,7 @@ describe('GET /batch-result/:id?after=', () => {
         fc.integer({ min: 1, max: 12 }),
         fc.infiniteStream(fc.nat(5)),
         async (chunks, limit, picks) => {
-          const id = await taskOf(chunks);
+          const id = await storeTask(harness, chunks);
           const waiting = chunks.map((_, index) => index);
           const seen: unknown[] = [];
           let after = '0';
@@ -105,7 +92,7 @@ describe('GET /batch-result/:id?after=', () => {
 
   it('names the rows of a cancelled task', async () => {
     const sizes = [2, 2];
-    const id = await taskOf(sizes);
+    const id = await storeTask(harness, sizes);
     await commit(id, sizes, 1);
     await request(harness.app).post(`/batch-result/${id}/cancel`).expect(200);
     const { results, complete } = await page(id, '0');
@@ -119,7 +106,7 @@ describe('GET /batch-result/:id?after=', () => {
   });
 
   it('gives every output when asked for', async () => {
-    const id = await taskOf([2]);
+    const id = await storeTask(harness, [2]);
     await commit(id, [2], 0);
     expect((await page(id, '0', '&outputs=all')).results[1]).toEqual({ row: 1, prediction: { label: 1 } });
   });

@@ -1,7 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { Agent, request as httpRequest } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { request as httpRequest } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { ColumnBuilder } from '@millrace/batch/results/column';
 import { encodeChunk } from '@millrace/batch/results/encode-chunk';
 import { DEFAULT_LIFETIMES } from '@millrace/queue/keys';
@@ -9,8 +8,8 @@ import { TaskStore } from '@millrace/queue/task-store';
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
-import { newTask } from '../../../test/fixtures/task.js';
 import { type Harness, startHarness } from './harness.js';
+import { asText, storeReceiving, storeTask } from './tasks.js';
 
 const redis = useRedis();
 const keys = redis.freshKeys();
@@ -23,12 +22,7 @@ afterAll(() => harness.stop());
 
 /** A task of three chunks of two rows; row i is predicted as i, row 3 is bad. */
 async function finishedTask(store = harness.store): Promise<string> {
-  const id = randomUUID();
-  await store.create(newTask({ id }));
-  for (let index = 0; index < 3; index++) {
-    await store.append(id, { index, firstRow: index * 2, rows: 2, bytes: Buffer.from('…') });
-  }
-  await store.seal(id, 3);
+  const id = await storeTask({ store }, [2, 2, 2]);
   for (const index of [2, 0, 1]) await store.commit(id, index, resultOf(index));
   return id;
 }
@@ -49,15 +43,6 @@ function resultOf(index: number) {
 
 const get = (id: string, accept = 'application/json', query = '') =>
   request(harness.app).get(`/batch-result/${id}${query}`).set('accept', accept).buffer(true).parse(asText);
-
-/** Whatever the content type says. */
-const asText: Parameters<request.Test['parse']>[0] = (response, done) => {
-  let text = '';
-  response.on('data', (data) => {
-    text += data;
-  });
-  response.on('end', () => done(null, text));
-};
 
 describe('a finished task', () => {
   it('is read in the order of its rows, whatever the order of its chunks', async () => {
@@ -126,8 +111,7 @@ it.each(['application/json', 'application/x-ndjson'])(
 );
 
 it('a task whose upload broke off says so in every format', async () => {
-  const id = randomUUID();
-  await harness.store.create(newTask({ id }));
+  const id = await storeReceiving(harness, []);
   await harness.store.abort(id, 'the client went away');
   const error = { code: 'upload_aborted', message: 'the client went away' };
   expect(JSON.parse((await get(id)).body)).toMatchObject({ status: 'failed', error });
@@ -137,10 +121,7 @@ it('a task whose upload broke off says so in every format', async () => {
 
 describe('waiting', () => {
   it('ends with the task, not with the time', async () => {
-    const id = randomUUID();
-    await harness.store.create(newTask({ id }));
-    await harness.store.append(id, { index: 0, firstRow: 0, rows: 2, bytes: Buffer.from('…') });
-    await harness.store.seal(id, 1);
+    const id = await storeTask(harness, [2]);
     const waiting = get(id)
       .set('prefer', 'respond-async, wait=55')
       .expect(200)
@@ -179,27 +160,5 @@ it('a refused upload without end is cut off', async () => {
   response.resume();
   await closed;
   clearInterval(writing);
-  server.close();
-});
-
-it('a refused upload leaves nothing behind on a connection that stays', async () => {
-  const server = harness.app.listen(0, '127.0.0.1');
-  const connected = once(server, 'connection') as Promise<[Socket]>;
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  const refuse = async () => {
-    const headers = { 'content-type': 'text/plain' };
-    const call = httpRequest({ port, agent, method: 'POST', path: '/batch-predict', headers });
-    call.end('x'.repeat(100_000));
-    const [response] = await once(call, 'response');
-    await response.resume().toArray();
-  };
-  await refuse();
-  const [socket] = await connected;
-  const before = socket.listenerCount('close');
-  for (let again = 0; again < 20; again++) await refuse();
-  expect(socket.listenerCount('close')).toBeLessThanOrEqual(before + 1);
-  agent.destroy();
   server.close();
 });

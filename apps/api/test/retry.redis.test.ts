@@ -45,16 +45,7 @@ describe('POST /batch-result/:id/retry', () => {
       fingerprint: IRIS_FINGERPRINT,
       pool: 'default',
     });
-    const { body: metrics } = await request(harness.app)
-      .get('/metrics')
-      .buffer(true)
-      .parse((answer, done) => {
-        let text = '';
-        answer.on('data', (data) => {
-          text += data;
-        });
-        answer.on('end', () => done(null, text));
-      });
+    const { text: metrics } = await request(harness.app).get('/metrics').expect(200);
     expect(metrics).toContain('outcome="retried"');
   });
 

@@ -1,7 +1,7 @@
 /** What is in flight: rows and bytes that are accepted or being received and not done, of each client. */
 import type { RedisConnection } from './connection.js';
 import type { Keys } from './keys.js';
-import { TaskIndex } from './task-index.js';
+import type { TaskIndex } from './task-index.js';
 
 export interface Load {
   rows: number;
@@ -10,8 +10,11 @@ export interface Load {
 }
 
 /** The load of each client, as the ledgers of the unfinished tasks say: nothing else is counted, so nothing can drift. */
-export async function readLoad(redis: RedisConnection, keys: Keys): Promise<Map<string, Load>> {
-  const index = new TaskIndex(redis, keys);
+export async function readLoad(
+  redis: RedisConnection,
+  keys: Keys,
+  index: TaskIndex,
+): Promise<Map<string, Load>> {
   const loads = new Map<string, Load>();
   let cursor = '0';
   do {

@@ -115,7 +115,7 @@ it('the reaper finds what is wrong on every node', async () => {
   while (mended.length < 2 * TASKS.length) await reaper.reap();
   expect(mended.toSorted()).toEqual([...TASKS.map(() => 'chunk'), ...TASKS.map(() => 'lifetime')]);
   expect(await producer.depth('default')).toMatchObject({ waiting: TASKS.length * CHUNKS });
-  expect(await readLoad(requests, keys)).toEqual(
+  expect(await readLoad(requests, keys, store.index)).toEqual(
     new Map([['alice', { rows: TASKS.length * CHUNKS * ROWS, bytes: expect.any(Number) }]]),
   );
   await Promise.all([reaper.stop(), producer.stop()]);

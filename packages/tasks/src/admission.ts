@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BatchError } from '@millrace/batch/errors';
 import { addLoad, type Load } from '@millrace/queue/load';
+import { type MemoryUse, shareOf } from '@millrace/queue/memory';
 
 export interface AdmissionLimits {
   /** Of all clients together. */
@@ -19,8 +20,8 @@ export interface AdmissionLimits {
 export interface Room {
   /** What is in flight, by client. */
   readLoad(): Promise<Map<string, Load>>;
-  /** Bytes in use, and how many may be; 0 where nothing limits them. */
-  memoryUse(): Promise<{ used: number; max: number }>;
+  /** Of its fullest master. */
+  memoryUse(): Promise<MemoryUse>;
 }
 
 interface Snapshot {
@@ -28,11 +29,11 @@ interface Snapshot {
   /** How long it took to read. */
   ms: number;
   loads: Map<string, Load>;
-  memory: { used: number; max: number };
+  memory: MemoryUse;
 }
 
 /** The share of `maxmemory` from which on nothing is taken in. What is left is for results, and for the queue. */
-export const MEMORY_FULL = 0.85;
+const MEMORY_FULL = 0.85;
 /** From this age on a snapshot is renewed, and from the other on it is not used meanwhile. */
 const FRESH_MS = 500;
 const STALE_MS = 5_000;
@@ -73,11 +74,11 @@ export class Admission {
   }
 
   private refusal({ loads, memory }: Snapshot, client: string): BatchError | undefined {
-    if (memory.max > 0 && memory.used >= memory.max * MEMORY_FULL) {
-      const percent = Math.round((memory.used / memory.max) * 100);
+    const share = shareOf(memory);
+    if (share >= MEMORY_FULL) {
       return new BatchError(
         'overloaded',
-        `Redis is ${percent} % full; nothing is taken in until there is room`,
+        `Redis is ${Math.round(share * 100)} % full; nothing is taken in until there is room`,
       );
     }
     const own = sumOf([loads.get(client), this.counted.get(client), this.added.get(client)]);

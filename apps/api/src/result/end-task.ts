@@ -30,7 +30,8 @@ export function cancelRoute(deps: EndTaskDeps): RequestHandler<{ id: string }> {
     if ((await store.end(id, 'cancelled')) === 'halted') {
       log.info('a task was cancelled', { task_id: id, request_id: requestId, client });
       await removeJobs(deps, found);
-      await store.settle(id);
+      // Should this be lost, the reaper does it.
+      await store.settle(id).catch(() => {});
     }
     const task = await store.read(id);
     if (task === undefined) throw unknownTask();

@@ -11,19 +11,31 @@ export class WholeBodies {
   /** @param maxBytes of all of them together, as they came */
   constructor(private readonly maxBytes: number) {}
 
-  /** Reads one to its end; it counts until its answer is done. @throws BatchError `overloaded`, or what reading meets */
+  /**
+   * Reads one to its end; it counts until its answer is done, or reading fails.
+   * @throws BatchError `overloaded`, or what reading meets
+   */
   async read(pieces: AsyncIterable<Uint8Array>, response: Response): Promise<Buffer> {
     const read: Uint8Array[] = [];
     let bytes = 0;
-    response.once('close', () => {
+    const release = () => {
       this.heldBytes -= bytes;
-    });
-    for await (const piece of pieces) {
-      if (this.heldBytes + piece.length > this.maxBytes) throw tooMany();
-      bytes += piece.length;
-      this.heldBytes += piece.length;
-      read.push(piece);
+      bytes = 0;
+    };
+    response.once('close', release);
+    try {
+      for await (const piece of pieces) {
+        if (this.heldBytes + piece.length > this.maxBytes) throw tooMany();
+        bytes += piece.length;
+        this.heldBytes += piece.length;
+        read.push(piece);
+      }
+    } catch (error) {
+      release();
+      throw error;
     }
+    // The client may have gone before anybody listened for that, or before the last piece.
+    if (response.destroyed) release();
     return Buffer.concat(read);
   }
 }

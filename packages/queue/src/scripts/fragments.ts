@@ -3,8 +3,9 @@ import { EXAMPLES_MAX } from '@millrace/batch/results/error-groups';
 import { EXAMPLES } from './error-groups.js';
 
 /**
- * Defines `server_now()`, in milliseconds by the clock of Redis, the only one that all processes share; and `run_id()`, which
- * names this run of the server: another after every restart, and on a replica that has been promoted.
+ * Defines `server_now()`, in milliseconds by the clock of Redis, the only one that all processes share; and
+ * `run_id()`, which names this run of the server: another after every restart, and on a replica that has been
+ * promoted.
  */
 export const SERVER = `
 local function server_now()
@@ -17,9 +18,9 @@ end
 `;
 
 /**
- * Defines `stored_chunks(chunks_key)`, their indices, and `delete_chunks(chunks_key, inputs, outputs)`, which removes every byte
- * of them. By the table and not by their number: of an upload that broke off, an earlier one may be missing while a later
- * one was stored.
+ * Defines `stored_chunks(chunks_key)`, their indices, and `delete_chunks(chunks_key, inputs, outputs)`, which
+ * removes every byte of them. By the table and not by their number: of an upload that broke off, an earlier
+ * one may be missing while a later one was stored.
  */
 export const CHUNKS = `
 local function stored_chunks(chunks_key)
@@ -36,9 +37,10 @@ end
 `;
 
 /**
- * Needs CHUNKS. Defines `finish_if_done(now, results_ms, record_ms, channel, outputs, inputs, chunks_key)`: when the upload has ended and
- * every chunk is done, gives the task its final status, starts the lifetime of its results and of the inputs that are left
- * for a retry, and publishes its id.
+ * Needs CHUNKS.
+ * Defines `finish_if_done(now, results_ms, record_ms, channel, outputs, inputs, chunks_key)`: when the upload
+ * has ended and every chunk is done, gives the task its final status, starts the lifetime of its results and
+ * of the inputs that are left for a retry, and publishes its id.
  */
 export const FINISH = `
 local function expire_results(now, results_ms, record_ms, outputs, inputs, chunks_key)
@@ -61,9 +63,11 @@ end
 `;
 
 /**
- * Needs SERVER and FINISH. Defines `halt(outcome, now, results_ms, record_ms, channel, outputs, inputs, chunks_key)`: ends a task at
- * once; the rows of every chunk that is not done get the outcome, `cancelled` or `expired`, and the first of them are kept
- * as examples. Their bytes stay for a retry, as long as the results. And `is_due()`: its deadline has passed.
+ * Needs SERVER and FINISH.
+ * Defines `halt(outcome, now, results_ms, record_ms, channel, outputs, inputs, chunks_key)`: ends a task at
+ * once; the rows of every chunk that is not done get the outcome, `cancelled` or `expired`, and the first of
+ * them are kept as examples. Their bytes stay for a retry, as long as the results. And `is_due()`: its
+ * deadline has passed.
  * Defines `add_examples`, too.
  */
 export const HALT = `${EXAMPLES}
