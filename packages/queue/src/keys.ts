@@ -70,16 +70,44 @@ export class Keys {
   /** Sorted set: worker id → when it last beat. TTL: worker index. */
   workers = (): string => `${this.prefix}:workers`;
 
+  /**
+   * Set: the names of all schedules. TTL: schedule, renewed by every tick.
+   */
+  schedules = (): string => `${this.prefix}:schedules`;
+
+  /**
+   * What the keys of one schedule begin with. Behind it: `schedule`, hash, the definition and how far its runs are derived
+   * (TTL: schedule, renewed by every tick); `runs`, sorted set, logical date → when it is due (the same); `run:<date>`,
+   * hash, the record of a run (TTL: open run, then ended run); `open:<lane>`, sorted sets of the runs that have not ended
+   * (TTL: open run); `outbox`, list of alarms that nobody has taken yet, and `deliveries`, list of what became of the
+   * others (TTL: ended run).
+   */
+  scheduleBase = (name: string): string => `${this.prefix}:{schedule-${name}}:`;
+
+  /** String: when the last tick was, in milliseconds since the epoch. TTL: an hour. */
+  ticked = (): string => `${this.prefix}:ticked`;
+
+  /** String: that a scheduler process lives. TTL: heartbeat. */
+  schedulers = (): string => `${this.prefix}:schedulers`;
+
   /** Prefix of BullMQ's own keys, with a hash tag. Jobs are removed when done and the event stream is bounded. */
   get queuePrefix(): string {
     return `{${this.prefix}:queue}`;
   }
 
+  /** The same of the queues of ticks, runs and alarms. */
+  get scheduleQueuePrefix(): string {
+    return `{${this.prefix}:schedule-queue}`;
+  }
+
   /** Whether a key is one of the platform's, BullMQ's among them: others may have names that begin alike. */
   owns(key: string): boolean {
-    return [`${this.prefix}:`, `${this.queuePrefix}:`, `${this.resultsTag}:`].some((head) =>
-      key.startsWith(head),
-    );
+    return this.isQueue(key) || [`${this.prefix}:`, `${this.resultsTag}:`].some((head) => key.startsWith(head));
+  }
+
+  /** Whether a key is one of BullMQ's. */
+  isQueue(key: string): boolean {
+    return [this.queuePrefix, this.scheduleQueuePrefix].some((prefix) => key.startsWith(`${prefix}:`));
   }
 
   /** The pool whose queue this key describes; undefined for any other key. */
@@ -143,6 +171,10 @@ export const CLAIM_KEPT_MS = DEFAULT_LIFETIMES.unfinishedMs + DEFAULT_LIFETIMES.
 
 /** Of the index of results, renewed by every task; longer than results may be kept. */
 export const RESULT_INDEX_MS = 400 * 24 * HOUR;
+/** Of a schedule that no scheduler process ticks, and of a run that does not end. */
+export const SCHEDULE_MS = 400 * 24 * HOUR;
+/** Of the record of a run that has ended, and of the log of its alarms. */
+export const RUN_KEPT_MS = 90 * 24 * HOUR;
 /** Of a model descriptor no worker publishes any more. */
 export const DESCRIPTOR_TTL_MS = 7 * 24 * HOUR;
 export const HEARTBEAT_MS = 2_000;

@@ -198,7 +198,7 @@ export class Reaper {
 
   private async lookAtKey(key: string): Promise<void> {
     const { redis, keys, store, onMend } = this.options;
-    if (key.startsWith(keys.queuePrefix)) {
+    if (keys.isQueue(key)) {
       const pool = keys.poolOf(key);
       return pool === undefined ? undefined : this.lookAtJobs(pool);
     }

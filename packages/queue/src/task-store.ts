@@ -9,6 +9,7 @@ import type { Task } from '@millrace/batch/task';
 import { type Begun, parseBegun } from './begun.js';
 import type { RedisConnection } from './connection.js';
 import { DEFAULT_LIFETIMES, type Keys, type Lifetimes } from './keys.js';
+import { pairs } from './pairs.js';
 import { defineScripts, type Script } from './scripts/define-scripts.js';
 import { errorArguments, examplesField, parseExamples } from './scripts/error-groups.js';
 import { EMPTY_LEDGER } from './scripts/status-moves.js';
@@ -324,15 +325,6 @@ export class TaskStore {
 
 function taskOf(record: Record<string, string>): Task | undefined {
   return Object.keys(record).length === 0 ? undefined : parseTask(record);
-}
-
-/** A flat list of names and values as an object. */
-function pairs(flat: readonly string[]): Record<string, string> {
-  const entries: [string, string][] = [];
-  for (let index = 0; index < flat.length; index += 2) {
-    entries.push([flat[index] as string, flat[index + 1] as string]);
-  }
-  return Object.fromEntries(entries);
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {

@@ -1,0 +1,69 @@
+/**
+ * The steps of a schedule as an object, each one script. Each stands being sent again after a lost reply. Times are
+ * milliseconds since the epoch.
+ */
+import { SCHEDULE_MS } from '../keys.js';
+import type { ScriptDefinition } from './define-scripts.js';
+
+/**
+ * Records a schedule, or another definition of it. Dates that passed while it was disabled, or not there, are not due: the
+ * watermark begins with it. One from a file wins over one that was made by a request, and is only replaced by a file that
+ * was written later.
+ * KEYS schedule
+ * ARGV now, watermark, definition, client, origin (`api` or `file`), when the file was written, enabled (1 or 0),
+ * mode: `create`, `replace`, or the revision that the schedule must have
+ * → `created` · `replaced` · `same` · `exists` (or is another client's) · `from_file` · `changed` (another revision) · `older` (the file)
+ */
+const PUT: ScriptDefinition = {
+  numberOfKeys: 1,
+  lua: `
+local now, watermark, definition, client, origin, file_at, enabled, mode = unpack(ARGV)
+local found = redis.call('HMGET', KEYS[1], 'definition', 'client', 'origin', 'file_at', 'revision', 'enabled')
+if origin == 'file' then
+  if found[3] == 'file' then
+    redis.call('HSET', KEYS[1], 'seen_at', now)
+    if tonumber(file_at) < tonumber(found[4]) then return 'older' end
+  end
+else
+  if found[1] and (found[2] ~= client or mode == 'create') then return 'exists' end
+  if found[3] == 'file' then return 'from_file' end
+  if mode ~= 'create' and mode ~= 'replace' and found[5] ~= mode then return 'changed' end
+end
+if found[1] == definition and found[2] == client and found[3] == origin then
+  redis.call('HSET', KEYS[1], 'file_at', file_at)
+  return 'same'
+end
+redis.call('HSET', KEYS[1], 'definition', definition, 'client', client, 'origin', origin, 'file_at', file_at,
+  'enabled', enabled, 'updated_at', now, 'seen_at', now)
+redis.call('HSETNX', KEYS[1], 'created_at', now)
+redis.call('HINCRBY', KEYS[1], 'revision', 1)
+if found[6] ~= '1' then redis.call('HSET', KEYS[1], 'watermark', watermark) end
+redis.call('PEXPIRE', KEYS[1], ${SCHEDULE_MS})
+return found[1] and 'replaced' or 'created'
+`,
+};
+
+/**
+ * Removes a schedule; its runs stay for their time.
+ * KEYS schedule · ARGV client, or empty for one whose file has gone; before when it must have been seen for the last time
+ * → `removed` · `gone` · `from_file` · `seen`
+ */
+const REMOVE: ScriptDefinition = {
+  numberOfKeys: 1,
+  lua: `
+local found = redis.call('HMGET', KEYS[1], 'client', 'origin', 'seen_at')
+if ARGV[1] == '' then
+  if found[2] ~= 'file' or tonumber(found[3]) >= tonumber(ARGV[2]) then return 'seen' end
+else
+  if found[1] ~= ARGV[1] then return 'gone' end
+  if found[2] == 'file' then return 'from_file' end
+end
+redis.call('DEL', KEYS[1])
+return 'removed'
+`,
+};
+
+export const SCHEDULE_SCRIPTS = {
+  putSchedule: PUT,
+  removeSchedule: REMOVE,
+} satisfies Record<string, ScriptDefinition>;
