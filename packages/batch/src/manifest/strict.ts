@@ -23,9 +23,23 @@ export function record<Value extends z.ZodType>(name: z.ZodString, value: Value)
     .pipe(z.record(name, value));
 }
 
-/** Every problem of a value, one a line, each with its place: `features[2].min: …`. */
+/** @property field where it is: `features[2].min`; empty for the value as a whole */
+export interface Problem {
+  field: string;
+  message: string;
+}
+
+export function listProblems(error: z.ZodError): Problem[] {
+  return error.issues.map((issue) => ({ field: fieldOf(issue.path), message: messageOf(issue) }));
+}
+
+/** Every problem of a value, each with its place: `features[2].min: …`. */
 export function problemsOf(error: z.ZodError): string {
-  return error.issues.map((issue) => `${placeOf(issue.path)}${messageOf(issue)}`).join('; ');
+  return joinProblems(listProblems(error));
+}
+
+export function joinProblems(problems: readonly Problem[]): string {
+  return problems.map(({ field, message }) => (field === '' ? message : `${field}: ${message}`)).join('; ');
 }
 
 /** What is wrong with a key is told by an issue within the issue. */
@@ -33,7 +47,7 @@ function messageOf(issue: z.core.$ZodIssue): string {
   return issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
 }
 
-function placeOf(path: readonly PropertyKey[]): string {
-  const place = path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('');
-  return place === '' ? '' : `${place.replace(/^\./, '')}: `;
+function fieldOf(path: readonly PropertyKey[]): string {
+  const field = path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('');
+  return field.replace(/^\./, '');
 }

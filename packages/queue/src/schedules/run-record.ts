@@ -1,11 +1,14 @@
 /** The records of schedules and runs as they are read from their hashes. */
 import type { Ledger } from '@millrace/batch/ledger';
 import { type Run, RUN_STATUSES, TRIGGERS, type Written } from '@millrace/schedule/run';
-import { Schedule } from '@millrace/schedule/schedule';
+import type { Schedule } from '@millrace/schedule/schedule';
 import { z } from 'zod';
 
 const Count = z.string().min(1).transform(Number).pipe(z.number());
 const json = <T>() => z.string().transform((text) => JSON.parse(text) as T);
+
+/** Checked when it came in. */
+const Definition = json<Schedule>();
 
 const RunRecord = z.object({
   logical_date: z.string(),
@@ -18,7 +21,7 @@ const RunRecord = z.object({
   finished_at: Count.optional(),
   late_at: Count.optional(),
   attempt: Count,
-  definition: json<unknown>().pipe(Schedule),
+  definition: Definition,
   model: z.string().optional(),
   task: z.string().optional(),
   accepted: z.literal('1').optional(),
@@ -73,7 +76,7 @@ function given<Name extends string, Value>(name: Name, value: Value | undefined)
 }
 
 const ScheduleRecord = z.object({
-  definition: json<unknown>().pipe(Schedule),
+  definition: Definition,
   client: z.string(),
   origin: z.enum(['api', 'file']),
   revision: Count,

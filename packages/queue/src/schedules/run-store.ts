@@ -4,7 +4,6 @@
  */
 import type { DueDate, Watermark } from '@millrace/schedule/cron-times';
 import type { RunStatus, Trigger } from '@millrace/schedule/run';
-import type { Schedule } from '@millrace/schedule/schedule';
 import type { RedisConnection } from '../connection.js';
 import type { Keys } from '../keys.js';
 import { pairs } from '../pairs.js';
