@@ -19,6 +19,7 @@ import { serverProblems } from '@millrace/queue/server-problems';
 import { TaskIds } from '@millrace/queue/task-ids';
 import { TaskStore } from '@millrace/queue/task-store';
 import { Admission } from '@millrace/tasks/admission';
+import { admissionLimits } from '@millrace/tasks/submit-settings';
 import { createApp } from './app.js';
 import { ApiKeys } from './auth/api-keys.js';
 import type { ApiSettings } from './config.js';
@@ -66,14 +67,7 @@ export async function startApi(settings: ApiSettings, log: Logger, stopWith: Sto
     retryStore: new RetryStore(redis, keys),
     ids: new TaskIds(settings.TASK_ID_SECRET),
     claims: new ClaimStore(redis, keys, store, { leaseMs, keptMs: CLAIM_KEPT_MS }),
-    admission: new Admission(
-      {
-        all: { rows: settings.MAX_IN_FLIGHT_ROWS, bytes: settings.MAX_IN_FLIGHT_BYTES },
-        client: { rows: settings.CLIENT_MAX_IN_FLIGHT_ROWS, bytes: settings.CLIENT_MAX_IN_FLIGHT_BYTES },
-        stallMs: settings.UPLOAD_STALL_MS,
-      },
-      room,
-    ),
+    admission: new Admission(admissionLimits(settings), room),
     wholeBodies: new WholeBodies(WHOLE_BODIES_MAX * settings.MAX_JSON_BYTES),
     producer,
     catalog,

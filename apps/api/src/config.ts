@@ -1,6 +1,7 @@
 /** The API's settings. */
 import { flag, integer, PROCESS_SETTINGS } from '@millrace/process/env-types';
 import { RedisUrl } from '@millrace/queue/redis-url';
+import { SUBMIT_SETTINGS } from '@millrace/tasks/submit-settings';
 import { z } from 'zod';
 
 const MIB = 1024 * 1024;
@@ -8,6 +9,7 @@ const MIB = 1024 * 1024;
 export const ApiSettings = z
   .object({
     ...PROCESS_SETTINGS,
+    ...SUBMIT_SETTINGS,
     REDIS_URL: RedisUrl,
     HOST: z.string().default('127.0.0.1'),
     PORT: integer(0, 65_535, 3000),
@@ -18,23 +20,12 @@ export const ApiSettings = z
     MAX_JSON_BYTES: integer(1024, 512 * MIB, 16 * MIB),
     /** Any body, after inflating. */
     MAX_BODY_BYTES: integer(1024, 2 ** 40, 8 * 1024 * MIB),
-    /** One line of NDJSON or one record of CSV. */
-    MAX_ROW_BYTES: integer(64, 64 * MIB, 16 * MIB),
     /** How many times its size a gzip body may inflate to; repeated bytes come to a thousand. */
     MAX_GZIP_RATIO: integer(1, 2_000, 200),
-    /** Rows, and bytes of chunks, that may be in flight: accepted or being received, and not done. Of all clients, and of one. */
-    MAX_IN_FLIGHT_ROWS: integer(1, 2 ** 50, 1_000_000_000),
-    MAX_IN_FLIGHT_BYTES: integer(1, 2 ** 50, 4 * 1024 * MIB),
-    CLIENT_MAX_IN_FLIGHT_ROWS: integer(1, 2 ** 50, 500_000_000),
-    CLIENT_MAX_IN_FLIGHT_BYTES: integer(1, 2 ** 50, 2 * 1024 * MIB),
-    /** How long an upload waits for workers to make room before it is refused. */
-    UPLOAD_STALL_MS: integer(0, 3_600_000, 60_000),
     /** How long an upload may send nothing. */
     UPLOAD_IDLE_MS: integer(100, 600_000, 30_000),
     /** How long an answer with follow=true may wait for its task. */
     FOLLOW_MAX_MS: integer(1_000, 7 * 86_400_000, 3_600_000),
-    /** Signs task ids, so that a lost one is told from one that never was. The same for all API processes, and for ever. */
-    TASK_ID_SECRET: z.string().default('millrace'),
     /** How long a stopping API lets requests finish. */
     STOP_GRACE_MS: integer(0, 600_000, 15_000),
   })

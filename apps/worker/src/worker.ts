@@ -1,5 +1,6 @@
 /** Builds a worker process from its settings: `startWorker` serves, and says what stops it again. */
 import { randomUUID } from 'node:crypto';
+import { createAdminServer, stopServer } from '@millrace/process/admin-server';
 import { listen } from '@millrace/process/listen';
 import { errorFields, type Logger } from '@millrace/process/logger';
 import { createRegistry } from '@millrace/process/metrics';
@@ -13,7 +14,6 @@ import { isOutage, watchOutages } from '@millrace/queue/outages';
 import { Reaper } from '@millrace/queue/reaper';
 import { awaitServerProblems } from '@millrace/queue/server-problems';
 import { TaskStore } from '@millrace/queue/task-store';
-import { createAdminServer, stopServer } from './admin-server.js';
 import type { WorkerSettings } from './config.js';
 import { Heartbeat } from './heartbeat.js';
 import { InferencePool } from './inference/pool.js';

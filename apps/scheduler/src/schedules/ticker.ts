@@ -3,13 +3,14 @@
  * begin are queued, late ones are noticed, and alarms are passed on. Any number of processes may tick at any moment, at once
  * or after hours of silence: what there is to do is read from the records, and done there once.
  */
-import { CronTimes } from '@millrace/schedule/cron-times';
-import { type Decision, decideDue, type Pass } from '@millrace/schedule/due';
+
 import { newAlarm } from '@millrace/queue/schedules/alarm';
 import type { AlarmStore } from '@millrace/queue/schedules/alarm-store';
 import type { RecordedSchedule } from '@millrace/queue/schedules/run-record';
 import type { DueRun, RunHead, RunStore } from '@millrace/queue/schedules/run-store';
 import { readWatermark, type ScheduleStore, writeWatermark } from '@millrace/queue/schedules/schedule-store';
+import { CronTimes } from '@millrace/schedule/cron-times';
+import { type Decision, decideDue, type Pass } from '@millrace/schedule/due';
 import type { TakeAlarm } from '../alarms/take-alarm.js';
 
 export interface TickerDeps {

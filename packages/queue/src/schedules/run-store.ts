@@ -37,9 +37,11 @@ type Lane = (typeof LANES)[number];
 
 /** How far an attempt has come. */
 export interface RunProgress {
+  /** The task that is being made. */
   taskId?: string;
   model?: string;
-  isAccepted?: boolean;
+  /** The task, once all of its rows are in the queue. */
+  acceptedTask?: string;
   writtenRows?: number;
 }
 
@@ -128,11 +130,11 @@ export class RunStore {
     { schedule, logicalDate, attempt }: RecordedRun,
     progress: RunProgress,
   ): Promise<'ok' | 'cancelled' | 'lost'> {
-    const { taskId, model, isAccepted, writtenRows } = progress;
+    const { taskId, model, acceptedTask, writtenRows } = progress;
     const fields = [
       ...(taskId === undefined ? [] : ['task', taskId]),
       ...(model === undefined ? [] : ['model', model]),
-      ...(isAccepted === undefined ? [] : ['accepted', '1']),
+      ...(acceptedTask === undefined ? [] : ['accepted', acceptedTask]),
       ...(writtenRows === undefined ? [] : ['written_rows', writtenRows]),
     ];
     const reply = await this.scripts.noteRun(this.base(schedule), logicalDate, attempt, ...fields);

@@ -1,10 +1,10 @@
-/** The worker's own small server: alive, ready, metrics. */
+/** The small server of a process that serves nobody else: alive, ready, metrics. */
 import { createServer, type Server } from 'node:http';
 import type { Registry } from 'prom-client';
 
 export interface AdminServerDeps {
   registry: Registry;
-  /** What keeps this worker from working; empty when nothing does. */
+  /** What keeps this process from working; empty when nothing does. */
   problems(): string[];
 }
 
