@@ -7,11 +7,12 @@ import { realPathWithin } from '../files/allowed-folders.js';
 import { AtomicFile, removeFile } from '../files/atomic-file.js';
 import { RunError } from '../run-error.js';
 import { inBlocks } from './blocks.js';
+import { manifestPath, manifestText } from './manifest.js';
 import { type ResultFormat, resultFormat } from './result-format.js';
-import { MANIFEST_SUFFIX, manifestText } from './run-manifest.js';
 import type { SinkContext, WriteSink } from './sink.js';
 
 export interface FileSink {
+  kind: 'file';
   /** From the process's own folder on, when it does not begin with `/`. Its folder is made when it is missing. */
   path: string;
   format?: ResultFormat | undefined;
@@ -30,18 +31,17 @@ export interface FileSinkDeps {
  * first, so that one that is there always belongs to the file beside it.
  * @throws RunError `sink_not_allowed`, `sink_refused`, `sink_unavailable`, or what `fence()` rejects with
  */
-export const writeFile: WriteSink<FileSink, FileSinkDeps> = async (sink, deps, output, context) => {
+export const writeFileSink: WriteSink<FileSink, FileSinkDeps> = async (sink, deps, output, context) => {
   const format = resultFormat(sink.path, sink.format);
   const path = await writable(sink.path, () => makeFolder(sink.path, deps.folders));
-  const manifestPath = `${path}${MANIFEST_SUFFIX}`;
   const place = { attempt: deps.attempt, context };
   const text = output.text(format, sink.outputs ?? 'default');
   const { bytes, sha256 } = await replace(path, text, {
     ...place,
-    beforeRename: () => removeFile(manifestPath),
+    beforeRename: () => removeFile(manifestPath(path)),
   });
-  const manifest = manifestText(output, { format, bytes, sha256 }, Date.now());
-  await replace(manifestPath, [manifest], place);
+  const manifest = manifestText(output, format, { bytes, sha256 }, new Date());
+  await replace(manifestPath(path), [manifest], place);
   return { location: path, rows: output.rows.total, bytes, sha256 };
 };
 

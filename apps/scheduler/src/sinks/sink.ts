@@ -1,4 +1,4 @@
-/** What every kind of sink does: it writes the result of a run to its place, whole or not at all, or goes on where it was. */
+/** What every kind of sink gets from a run, and what it tells of its work. */
 import type { Ledger } from '@millrace/batch/ledger';
 import type { Outputs, ResultRow } from '@millrace/batch/results/read-chunk';
 
@@ -8,7 +8,7 @@ export interface RunOutput {
   taskId: string;
   model: string;
   rows: Ledger;
-  /** Whole lines from a row on; of CSV with the header when `fromRow` is 0. */
+  /** Whole lines from a row on; of CSV with the header when fromRow is 0. */
   text(format: 'ndjson' | 'csv', outputs: Outputs, fromRow?: number): AsyncIterable<Uint8Array | string>;
   /** Rows as objects, chunk by chunk. */
   rowsFrom(row: number, outputs: Outputs): AsyncIterable<ResultRow[]>;
@@ -16,10 +16,11 @@ export interface RunOutput {
 
 export interface SinkContext {
   signal: AbortSignal;
-  /** Rejects when another process has taken the run over. */
+  /** Asked before anything becomes visible. Rejects when another process has taken the run over. */
   fence(): Promise<void>;
   /** Rows that an earlier attempt is known to have written, for sinks that go on. */
   writtenRows: number;
+  /** Keeps what `writtenRows` is for the next attempt. */
   note(writtenRows: number): Promise<void>;
 }
 
@@ -28,12 +29,13 @@ export interface Written {
   location: string;
   rows: number;
   bytes: number;
-  /** In hex. */
   sha256?: string;
 }
 
-/**
- * @param sink with its templates filled in
- * @throws RunError, or what `fence()` rejects with
- */
-export type WriteSink<S, D> = (sink: S, deps: D, output: RunOutput, context: SinkContext) => Promise<Written>;
+/** Rejects with RunError `sink_…`, or with what `fence` rejected with. */
+export type WriteSink<Sink, Deps> = (
+  sink: Sink,
+  deps: Deps,
+  output: RunOutput,
+  context: SinkContext,
+) => Promise<Written>;

@@ -6,12 +6,16 @@ import { describeDelivery, isWorthRetrying, type Webhook } from '../webhooks/sen
 import type { WriteSink } from './sink.js';
 
 export interface WebhookSink {
+  kind: 'webhook';
   /** The connection's name. */
   connection: string;
 }
 
 export interface WebhookSinkDeps {
-  webhook: Webhook;
+  connections: {
+    /** @throws RunError `unknown_connection` */
+    get(name: string, kind: 'webhook'): Webhook;
+  };
   bounds?: WebhookBounds;
 }
 
@@ -34,10 +38,16 @@ export const WEBHOOK_BOUNDS: WebhookBounds = {
 /**
  * Each message has the id `<schedule>.<logical date>.<first row>`. Where a message ends depends on its rows alone: one
  * that is sent again, since nothing says that it was taken, has the id and the rows that it had before.
- * @throws RunError `sink_refused`, `sink_unavailable`, or what `fence()` and `note()` reject with
+ * @throws RunError `unknown_connection`, `sink_refused`, `sink_unavailable`, or what `fence()` and `note()` reject with
  */
-export const postRows: WriteSink<WebhookSink, WebhookSinkDeps> = async (sink, deps, output, context) => {
-  const { webhook, bounds = WEBHOOK_BOUNDS } = deps;
+export const writeWebhookSink: WriteSink<WebhookSink, WebhookSinkDeps> = async (
+  sink,
+  deps,
+  output,
+  context,
+) => {
+  const { connections, bounds = WEBHOOK_BOUNDS } = deps;
+  const webhook = connections.get(sink.connection, 'webhook');
   let next = context.writtenRows;
   let bytes = 0;
   for await (const { rows, body } of messages(output.rowsFrom(next, 'default'), bounds)) {

@@ -8,6 +8,7 @@ import { formatOf, rowsOf, type SourceFile, type SourceFormat } from './formats.
 import type { OpenSource } from './source.js';
 
 export interface FileSource {
+  kind: 'file';
   /** From the process's own folder on, when it does not begin with `/`; see `glob.ts` for its wildcards. */
   path: string;
   format?: SourceFormat | undefined;
@@ -22,7 +23,11 @@ const FILES_MAX = 10_000;
 const PIECE_BYTES = 256 * 1024;
 
 /** @throws RunError `source_not_found`, `source_not_allowed`, `source_unreadable`, `source_malformed` */
-export const openFile: OpenSource<FileSource, FileSourceDeps> = async (source, { folders }, { signal }) => {
+export const openFileSource: OpenSource<FileSource, FileSourceDeps> = async (
+  source,
+  { folders },
+  { signal },
+) => {
   const paths = await findFiles(source.path, folders);
   const files = await Promise.all(paths.map((path) => allowedFile(path, folders, signal)));
   const [first = source.path, ...others] = paths;
@@ -38,7 +43,7 @@ export const openFile: OpenSource<FileSource, FileSourceDeps> = async (source, {
   return rowsOf(format, files);
 };
 
-/** @throws RunError as `openFile` */
+/** @throws RunError as `openFileSource` */
 async function findFiles(path: string, folders: readonly string[]): Promise<string[]> {
   const pattern = resolve(path);
   const folder = folderOf(pattern);
@@ -47,7 +52,7 @@ async function findFiles(path: string, folders: readonly string[]): Promise<stri
     return glob(pattern, FILES_MAX);
   });
   if (paths.length === 0) {
-    throw new RunError('source_not_found', `there is no file ${path}`, true);
+    throw new RunError('source_not_found', `there is no file ${path}`, false);
   }
   if (paths.length > FILES_MAX) {
     throw new RunError('source_unreadable', `${path} matches more than ${FILES_MAX} files`, false);

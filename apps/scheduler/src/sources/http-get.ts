@@ -22,7 +22,7 @@ export const HTTP_BOUNDS: HttpBounds = {
 };
 
 export interface HttpDeps {
-  connections: readonly HttpConnection[];
+  connections: { ofKind(kind: 'http'): readonly HttpConnection[] };
   bounds?: HttpBounds;
 }
 
@@ -54,7 +54,7 @@ export async function get(
   const request = new BoundedRequest(bounds, signal);
   let target = url;
   for (let redirects = 0; redirects <= REDIRECTS_MAX; redirects++) {
-    const headers = new Headers(connectionOf(target, connections).headers);
+    const headers = new Headers(connectionOf(target, connections.ofKind('http')).headers);
     if (range !== undefined) {
       headers.set('range', `bytes=${range.first}-${range.last}`);
       // Of bytes that were deflated on the way, a range would be one of something else.
@@ -94,7 +94,7 @@ function followed(from: URL, location: string): URL {
 function refusal(url: URL, { status, statusText, headers }: Response): RunError {
   const type = headers.get('content-type');
   const message = `${shown(url)} answered ${status} ${statusText}${type === null ? '' : ` (${type})`}`;
-  if (status === 404 || status === 410) return new RunError('source_not_found', message, true);
+  if (status === 404 || status === 410) return new RunError('source_not_found', message, false);
   return new RunError('source_unreadable', message, status >= 500 || TRY_AGAIN.has(status));
 }
 

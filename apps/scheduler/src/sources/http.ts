@@ -7,6 +7,7 @@ import { answerRanges } from './http-ranges.js';
 import type { OpenSource } from './source.js';
 
 export interface HttpSource {
+  kind: 'http';
   url: string;
   format?: SourceFormat | undefined;
 }
@@ -16,7 +17,7 @@ export interface HttpSource {
  * held until the rows have been read, or the signal ends it.
  * @throws RunError `source_not_found`, `source_not_allowed`, `source_unreadable`, `source_malformed`
  */
-export const openHttp: OpenSource<HttpSource, HttpDeps> = async (source, deps, { signal }) => {
+export const openHttpSource: OpenSource<HttpSource, HttpDeps> = async (source, deps, { signal }) => {
   const url = parseUrl(source.url);
   const answer = await get(url, deps, signal);
   try {

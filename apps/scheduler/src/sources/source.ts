@@ -1,4 +1,4 @@
-/** What every kind of source does: it opens what a run reads, and gives the rows as lines. */
+/** What every kind of source gives a run: rows as a client would send them. */
 
 export interface SourceContext {
   schedule: string;
@@ -12,8 +12,5 @@ export interface Rows {
   bytes: AsyncIterable<Uint8Array>;
 }
 
-/**
- * @param source with its templates filled in
- * @throws RunError, as the iteration of `bytes` does
- */
-export type OpenSource<S, D> = (source: S, deps: D, context: SourceContext) => Promise<Rows>;
+/** Rejects with RunError `source_…`; so do the bytes, when reading fails on the way. */
+export type OpenSource<Source, Deps> = (source: Source, deps: Deps, context: SourceContext) => Promise<Rows>;

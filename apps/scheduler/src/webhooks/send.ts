@@ -39,9 +39,11 @@ export async function send(
   signal: AbortSignal,
 ): Promise<Delivery> {
   const timeout = AbortSignal.timeout(timeoutMs);
-  const headers = { ...sign(secretKey(secret), id, Date.now(), body), 'content-type': contentType };
+  const { target, authorization } = withoutCredentials(url);
+  const signed = sign(secretKey(secret), id, Date.now(), body);
+  const headers = { ...signed, ...authorization, 'content-type': contentType };
   try {
-    const response = await fetch(url, {
+    const response = await fetch(target, {
       method: 'POST',
       headers,
       body,
@@ -58,6 +60,17 @@ export async function send(
     const reason = timeout.aborted ? `no answer within ${timeoutMs} ms` : fetchProblem(error);
     return { outcome: 'unanswered', reason };
   }
+}
+
+/** `fetch` takes no user and password in a URL, and quotes it whole when it refuses one. */
+function withoutCredentials(url: string): { target: URL; authorization: { authorization?: string } } {
+  const target = new URL(url);
+  const { username, password } = target;
+  if (username === '' && password === '') return { target, authorization: {} };
+  target.username = '';
+  target.password = '';
+  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return { target, authorization: { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` } };
 }
 
 /** Whether another attempt may end otherwise. */
