@@ -1,0 +1,34 @@
+/** Which URLs schedules may read: those below the operator's http connections. */
+import { RunError } from '../run-error.js';
+
+export interface HttpConnection {
+  /** Everything below it may be read. Without a slash at its end, it stands for itself and what is behind a slash. */
+  url: string;
+  /** Sent with every request below it, and with no other. */
+  headers?: Readonly<Record<string, string>> | undefined;
+}
+
+/**
+ * The connection that a URL is below; of several, the one that says most.
+ * @throws RunError `source_not_allowed`
+ */
+export function connectionOf(url: URL, connections: readonly HttpConnection[]): HttpConnection {
+  const [connection] = connections
+    .filter((each) => isBelow(url, new URL(each.url)))
+    .sort((a, b) => new URL(b.url).pathname.length - new URL(a.url).pathname.length);
+  if (connection !== undefined) return connection;
+  throw new RunError('source_not_allowed', `${shown(url)} is below the url of no http connection`, false);
+}
+
+/** A URL as errors show it: a query may hold a key. */
+export function shown(url: URL): string {
+  return `${url.origin}${url.pathname}`;
+}
+
+function isBelow(url: URL, prefix: URL): boolean {
+  if (url.origin !== prefix.origin || url.username !== '' || url.password !== '') return false;
+  // Servers that decode slashes would leave the prefix by them; plain dots are resolved by `URL` already.
+  if (/%2f|%5c/i.test(url.pathname) && /(\.|%2e){2}/i.test(url.pathname)) return false;
+  const folder = prefix.pathname.endsWith('/') ? prefix.pathname : `${prefix.pathname}/`;
+  return url.pathname === prefix.pathname || url.pathname.startsWith(folder);
+}

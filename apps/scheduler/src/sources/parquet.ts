@@ -1,0 +1,126 @@
+/** Reads Parquet files as NDJSON lines, one row group at a time. */
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
+import { type FileMetaData, parquetMetadataAsync, parquetScan, parquetSchema } from 'hyparquet';
+import { compressors } from 'hyparquet-compressors';
+import { RunError } from '../run-error.js';
+import type { SourceFile } from './formats.js';
+import { columnPrinter, type PrintValue, plainSchema } from './parquet-column.js';
+import type { RandomAccess } from './random-access.js';
+
+/** The values of a row group are in memory at once, and take a few times as much there. */
+const GROUP_BYTES_MAX = 512 * 1024 * 1024;
+const PIECE_CHARACTERS = 64 * 1024;
+
+const DECOMPRESSORS = {
+  ...compressors,
+  // Node's own are native.
+  GZIP: (bytes: Uint8Array, length: number) => gunzipSync(bytes, { maxOutputLength: length }),
+  BROTLI: (bytes: Uint8Array, length: number) => brotliDecompressSync(bytes, { maxOutputLength: length }),
+};
+
+/** @throws RunError `source_malformed`, and whatever reading the ranges of a file throws */
+export async function* parquetLines(files: readonly SourceFile[]): AsyncGenerator<Uint8Array> {
+  for (const file of files) {
+    const ranges = await file.ranges();
+    try {
+      yield* linesOf(file.name, ranges);
+    } finally {
+      await ranges.close?.();
+    }
+  }
+}
+
+async function* linesOf(name: string, ranges: RandomAccess): AsyncGenerator<Uint8Array> {
+  try {
+    const file = withReadFailures(ranges);
+    const metadata = await parquetMetadataAsync(file, { geoparquet: false });
+    checkGroupSizes(metadata);
+    const columns = columnsOf(metadata);
+    const scan = await parquetScan({
+      file,
+      metadata: { ...metadata, schema: plainSchema(metadata.schema) },
+      compressors: DECOMPRESSORS,
+      parsers: { timestampFromNanoseconds: (nanoseconds) => nanoseconds },
+      utf8: false,
+      geoparquet: false,
+      useOffsetIndex: false,
+    });
+    for (const range of scan.ranges) {
+      const values: ArrayLike<unknown>[] = [];
+      // One after the other: there may be thousands, and each is a request where the file is far away.
+      for (const column of columns) values.push(await scan.readColumn({ column: column.name, ...range }));
+      yield* printRows(columns, values, range.rowEnd - range.rowStart);
+    }
+  } catch (error) {
+    if (error instanceof ReadFailure) throw error.cause;
+    const message = `${name} cannot be read as Parquet: ${(error as Error).message}`;
+    throw new RunError('source_malformed', message, false, { cause: error });
+  }
+}
+
+/** The bytes could not be had; all other errors are about what they say. */
+class ReadFailure extends Error {}
+
+function withReadFailures(ranges: RandomAccess): RandomAccess {
+  return {
+    byteLength: ranges.byteLength,
+    async slice(start, end) {
+      try {
+        return await ranges.slice(start, end);
+      } catch (cause) {
+        throw new ReadFailure('a range cannot be read', { cause });
+      }
+    },
+  };
+}
+
+function checkGroupSizes({ row_groups }: FileMetaData): void {
+  for (const { total_byte_size, num_rows } of row_groups) {
+    if (total_byte_size > GROUP_BYTES_MAX) {
+      const size = `a row group has ${num_rows} rows of ${total_byte_size} bytes`;
+      throw new Error(`${size}, more than ${GROUP_BYTES_MAX}; write the file with smaller row groups`);
+    }
+  }
+}
+
+interface Column {
+  name: string;
+  print: PrintValue;
+}
+
+function columnsOf(metadata: FileMetaData): Column[] {
+  const names = new Set<string>();
+  return parquetSchema(metadata).children.map((child) => {
+    const { name } = child.element;
+    if (names.has(name)) throw new Error(`it has two columns "${name}"`);
+    names.add(name);
+    try {
+      return { name, print: columnPrinter(child) };
+    } catch (error) {
+      throw new Error(`no row can have the column "${name}": ${(error as Error).message}`, { cause: error });
+    }
+  });
+}
+
+function* printRows(
+  columns: readonly Column[],
+  values: readonly ArrayLike<unknown>[],
+  rows: number,
+): Generator<Uint8Array> {
+  const members = columns.map(({ name, print }, index) => {
+    const head = `${index === 0 ? '' : ','}${JSON.stringify(name)}:`;
+    const cells = values[index] ?? [];
+    return (row: number) => head + print(cells[row]);
+  });
+  let text = '';
+  for (let row = 0; row < rows; row++) {
+    text += '{';
+    for (const member of members) text += member(row);
+    text += '}\n';
+    if (text.length >= PIECE_CHARACTERS) {
+      yield Buffer.from(text);
+      text = '';
+    }
+  }
+  if (text !== '') yield Buffer.from(text);
+}
