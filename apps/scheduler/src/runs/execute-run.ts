@@ -1,0 +1,155 @@
+/**
+ * Executes a run: source → task → its end → sink. Every step stands being done again by another process, from where the
+ * run's record says that it came to.
+ */
+import { BatchError, type RequestCode } from '@millrace/batch/errors';
+import { isTerminal } from '@millrace/batch/status';
+import type { Task } from '@millrace/batch/task';
+import { errorFields, type Logger } from '@millrace/process/logger';
+import type { FinishedEvents } from '@millrace/queue/finished-events';
+import { isOutage } from '@millrace/queue/outages';
+import type { RunEnd, RunStore } from '@millrace/queue/schedules/run-store';
+import type { JobOutcome, RunJob } from '@millrace/queue/schedules/schedule-queues';
+import type { Schedule } from '@millrace/schedule/schedule';
+import type { RowDeps } from '@millrace/tasks/merged-rows';
+import { alarmsOf } from '../alarms/run-alarms.js';
+import { RunError } from '../run-error.js';
+import type { RunOutput, SinkContext, Written } from '../sinks/sink.js';
+import { Attempt, OvertakenError, RunCancelledError } from './attempt.js';
+import { ensureTask, type MakeTaskDeps } from './make-task.js';
+import { outputOf } from './run-output.js';
+
+export interface ExecuteRunDeps extends MakeTaskDeps, RowDeps {
+  runs: RunStore;
+  events: FinishedEvents;
+  /** @throws RunError, or what the context's `fence` and `note` reject with */
+  writeSink(
+    sink: Schedule['sink'],
+    attempt: number,
+    output: RunOutput,
+    context: SinkContext,
+  ): Promise<Written>;
+  log: Logger;
+  /** Hears how a run has ended, and after how many seconds. */
+  onEnd(schedule: string, status: RunEnd['status'], seconds: number): void;
+  /** Milliseconds since the epoch. */
+  now(): number;
+}
+
+/** Events are lost while Redis is away; a task is looked at after this long without any. */
+const RECHECK_MS = 2_000;
+
+/** Refusals of a submission that may be none later. */
+const TRANSIENT: ReadonlySet<RequestCode> = new Set([
+  'overloaded',
+  'too_much_in_flight',
+  'unknown_model',
+  'upload_interrupted',
+]);
+
+type Outcome = Omit<RunEnd, 'alarms'>;
+
+/**
+ * @param signal aborted when the process stops: the run is handed back as it is
+ * @param isLastTry what fails now fails the run
+ */
+export async function executeRun(
+  deps: ExecuteRunDeps,
+  { schedule, logicalDate }: RunJob,
+  isLastTry: boolean,
+  signal: AbortSignal,
+): Promise<JobOutcome> {
+  const run = await deps.runs.start(schedule, logicalDate);
+  // It has ended, or it is not its turn: it is queued again when it is.
+  if (typeof run === 'string') return { kind: 'done' };
+  const ids = { schedule, logical_date: logicalDate, attempt: run.attempt };
+  deps.log.info(run.attempt === 1 ? 'a run begins' : 'a run goes on', ids);
+  const attempt = new Attempt(deps.runs, run, signal);
+  let outcome: Outcome;
+  try {
+    outcome = await perform(deps, attempt);
+  } catch (error) {
+    if (signal.aborted) return { kind: 'hand_back' };
+    if (error instanceof OvertakenError) {
+      deps.log.warn('a run was taken over', ids);
+      return { kind: 'done' };
+    }
+    if (!isLastTry && mayPass(error)) {
+      deps.log.warn('a run is tried again', { ...ids, ...errorFields(error) });
+      return { kind: 'retry', reason: (error as Error).message };
+    }
+    if (isOutage(error)) throw error;
+    outcome = cameToNothing(error);
+  }
+  const alarms = alarmsOf(run, outcome, deps.now());
+  if (await deps.runs.end(run, { ...outcome, alarms })) {
+    deps.log.info('a run has ended', { ...ids, status: outcome.status, ...outcome.error });
+    deps.onEnd(schedule, outcome.status, (deps.now() - (run.startedAt ?? run.createdAt)) / 1000);
+  }
+  return { kind: 'done' };
+}
+
+async function perform(deps: ExecuteRunDeps, attempt: Attempt): Promise<Outcome> {
+  const { run, signal } = attempt;
+  const { definition } = run;
+  const task = await ended(deps, await ensureTask(deps, attempt), signal);
+  const output = await outputOf(deps, run, task);
+  const { status } = task;
+  // Whoever wants what such a task has come to all the same finds it under its id.
+  if (task.erasedAt !== undefined) return { status: 'cancelled' };
+  if (status === 'cancelled' || status === 'expired') return { status, ledger: output.rows };
+  if (output.rows.succeeded === 0) return { status: 'failed', ledger: output.rows, error: noRow(task) };
+  const written = await deps.writeSink(definition.sink, run.attempt, output, {
+    signal,
+    writtenRows: run.taskId === task.id ? run.writtenRows : 0,
+    fence: () => attempt.fence(),
+    note: (writtenRows) => attempt.note({ writtenRows }),
+  });
+  const isWhole = output.rows.succeeded === output.rows.total;
+  return { status: isWhole ? 'succeeded' : 'partially_succeeded', ledger: output.rows, written };
+}
+
+/** Waits for the end of the task. */
+async function ended(deps: ExecuteRunDeps, accepted: Task, signal: AbortSignal): Promise<Task> {
+  let task = accepted;
+  while (!isTerminal(task.status)) {
+    signal.throwIfAborted();
+    const settled = new AbortController();
+    try {
+      // Listening begins before the look, so that the end cannot fall between the two.
+      const heard = deps.events.wait(task.id, RECHECK_MS, AbortSignal.any([signal, settled.signal]));
+      const found = await deps.store.read(task.id);
+      if (found === undefined) throw new BatchError('task_lost', `Redis has lost the task ${task.id}`);
+      task = found;
+      if (!isTerminal(task.status)) await heard;
+    } finally {
+      settled.abort();
+    }
+  }
+  if (task.error !== undefined) throw new BatchError('upload_interrupted', task.error.message);
+  return task;
+}
+
+function noRow({ id, errorCounts }: Task): { code: string; message: string } {
+  const counts = Object.entries(errorCounts).map(([code, count]) => `${code}: ${count}`);
+  return {
+    code: 'no_predictions',
+    message: `no row of the task ${id} has a prediction (${counts.join(', ')})`,
+  };
+}
+
+/** True of what may be over by the next attempt. */
+function mayPass(error: unknown): boolean {
+  if (error instanceof RunCancelledError) return false;
+  if (error instanceof RunError) return error.isTransient;
+  if (error instanceof BatchError) return TRANSIENT.has(error.code) || error.code === 'task_lost';
+  return true;
+}
+
+function cameToNothing(error: unknown): Outcome {
+  if (error instanceof RunCancelledError) return { status: 'cancelled' };
+  const code = error instanceof RunError || error instanceof BatchError ? error.code : 'internal';
+  // The upload was stopped because somebody has ended its task.
+  if (code === 'task_ended') return { status: 'cancelled' };
+  return { status: 'failed', error: { code, message: (error as Error).message } };
+}
