@@ -40,10 +40,12 @@ export function outputsOf(columns: Readonly<Record<string, string>>): Outputs {
 
 /** @throws RunError `sink_refused` when predictions have no such output */
 export function checkOutputs(columns: readonly ColumnPath[], prediction: string): void {
+  const wanted = columns.filter(({ path }) => path[0] === 'prediction' && path.length > 1);
+  if (wanted.length === 0) return;
   const outputs = Object.keys(JSON.parse(prediction) as object);
-  for (const { column, path } of columns) {
-    const [first, output] = path;
-    if (first !== 'prediction' || output === undefined || outputs.includes(output)) continue;
+  for (const { column, path } of wanted) {
+    const output = path[1] as string;
+    if (outputs.includes(output)) continue;
     const hint = didYouMean(output, outputs) || `; there are ${outputs.join(', ')}`;
     throw refused(
       `the column "${column}" is to get the output "${output}", which the model does not have${hint}`,
