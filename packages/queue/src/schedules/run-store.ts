@@ -13,8 +13,11 @@ import type { Alarm } from './alarm.js';
 import { parseRun, type RecordedRun, type RecordedSchedule } from './run-record.js';
 import { writeWatermark } from './schedule-store.js';
 
+/** Identifies a run within its schedule, and when it is due, in milliseconds since the epoch. */
+export type RunDate = Pick<DueDate, 'logicalDate' | 'dueAt'>;
+
 /** A date that has come, and what becomes of it. */
-export interface DueRun extends DueDate {
+export interface DueRun extends RunDate {
   status: Extract<RunStatus, 'waiting' | 'missed'>;
   trigger: Extract<Trigger, 'schedule' | 'catch_up'>;
 }
@@ -100,7 +103,7 @@ export class RunStore {
    */
   async add(
     { definition, client, revision }: Pick<RecordedSchedule, 'definition' | 'client' | 'revision'>,
-    dates: readonly DueDate[],
+    dates: readonly RunDate[],
     trigger: 'backfill' | 'manual',
     parallel: number,
     again: 'never' | 'unsuccessful' | 'always',
@@ -209,7 +212,7 @@ export class RunStore {
 }
 
 /** As the scripts take it. */
-function record({ logicalDate, dueAt }: DueDate, status: RunStatus, trigger: Trigger, parallel: number) {
+function record({ logicalDate, dueAt }: RunDate, status: RunStatus, trigger: Trigger, parallel: number) {
   const lane: Lane = trigger === 'catch_up' ? 'schedule' : trigger;
   return { logical_date: logicalDate, due_at: dueAt, status, trigger, lane, parallel };
 }

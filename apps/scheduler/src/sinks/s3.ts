@@ -1,0 +1,133 @@
+/** Writes results as an object of an S3-compatible server, and its manifest after it. */
+import { createHash } from 'node:crypto';
+import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import type { Outputs } from '@millrace/batch/results/read-chunk';
+import type { Connections } from '../connections/connections.js';
+import { RunError } from '../run-error.js';
+import { failureOf, messageOf } from '../s3/failure.js';
+import { abortLeftUploads, ObjectUpload } from '../s3/object-upload.js';
+import { manifestPath, manifestText } from './manifest.js';
+import type { RunOutput, SinkContext, WriteSink, Written } from './sink.js';
+
+/** With its templates filled in. */
+export interface S3Sink {
+  kind: 's3';
+  connection: string;
+  bucket: string;
+  key: string;
+  /** Absent: CSV where the key ends in `.csv`, else NDJSON. */
+  format?: 'ndjson' | 'csv' | undefined;
+  outputs?: Outputs | undefined;
+}
+
+interface Deps {
+  connections: Connections;
+  /** How large the parts of an upload are. */
+  partBytes?: number;
+}
+
+const CONTENT_TYPES = { ndjson: 'application/x-ndjson', csv: 'text/csv; charset=utf-8' };
+
+/** The object appears whole, and in place of an earlier one; a reader who waits for the manifest has all of it. */
+export const writeS3Sink: WriteSink<S3Sink, Deps> = async (sink, deps, output, context) => {
+  const client = deps.connections.s3(sink.connection);
+  const format = sink.format ?? (sink.key.endsWith('.csv') ? 'csv' : 'ndjson');
+  const address = { Bucket: sink.bucket, Key: sink.key };
+  await naming(sink, context, () => abortLeftUploads(client, address, context.signal));
+  const upload = new ObjectUpload(client, address, CONTENT_TYPES[format], context.signal, deps.partBytes);
+  try {
+    const written = await writeObject(sink, upload, format, output, context);
+    await writeManifest(sink, client, manifestText(output, format, written, new Date()), context);
+    return written;
+  } catch (error) {
+    // The first error is the one to tell; what it leaves at the server the next attempt frees.
+    await upload.abort().catch(() => {});
+    throw error;
+  }
+};
+
+async function writeObject(
+  sink: S3Sink,
+  upload: ObjectUpload,
+  format: 'ndjson' | 'csv',
+  output: RunOutput,
+  context: SinkContext,
+): Promise<Written> {
+  const digest = createHash('sha256');
+  let bytes = 0;
+  for await (const text of output.text(format, sink.outputs ?? 'default')) {
+    const piece = typeof text === 'string' ? Buffer.from(text) : text;
+    digest.update(piece);
+    bytes += piece.length;
+    await naming(sink, context, () => upload.add(piece));
+  }
+  await naming(sink, context, () => upload.end());
+  await context.fence();
+  await naming(sink, context, () => upload.publish());
+  return {
+    location: `s3://${sink.bucket}/${sink.key}`,
+    rows: output.rows.total,
+    bytes,
+    sha256: digest.digest('hex'),
+  };
+}
+
+async function writeManifest(
+  sink: S3Sink,
+  client: S3Client,
+  text: string,
+  context: SinkContext,
+): Promise<void> {
+  const command = new PutObjectCommand({
+    Bucket: sink.bucket,
+    Key: manifestPath(sink.key),
+    Body: text,
+    ContentType: 'application/json',
+  });
+  await context.fence();
+  await naming(sink, context, () => client.send(command, { abortSignal: context.signal }));
+}
+
+async function naming<Value>(
+  { connection, bucket, key }: S3Sink,
+  { signal }: SinkContext,
+  work: () => Promise<Value>,
+): Promise<Value> {
+  try {
+    return await work();
+  } catch (error) {
+    signal.throwIfAborted();
+    const options = { cause: error };
+    const object = `"${key}" in the bucket "${bucket}"`;
+    switch (failureOf(error)) {
+      case 'not_found':
+        throw new RunError(
+          'sink_refused',
+          `"${connection}" has no place for ${object}: ${messageOf(error)}`,
+          false,
+          options,
+        );
+      case 'not_allowed':
+        throw new RunError(
+          'sink_not_allowed',
+          `"${connection}" may not write ${object}: ${messageOf(error)}`,
+          false,
+          options,
+        );
+      case 'refused':
+        throw new RunError(
+          'sink_refused',
+          `"${connection}" refuses ${object}: ${messageOf(error)}`,
+          false,
+          options,
+        );
+      case 'unavailable':
+        throw new RunError(
+          'sink_unavailable',
+          `${object} of "${connection}" could not be written: ${messageOf(error)}`,
+          true,
+          options,
+        );
+    }
+  }
+}
