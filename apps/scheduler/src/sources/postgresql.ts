@@ -11,7 +11,7 @@ export interface PostgresqlSource {
   connection: string;
   query: string;
   /** Bound as `$1`, `$2`, …, of the types that the query gives them. */
-  parameters?: readonly string[] | undefined;
+  parameters?: readonly (string | number | boolean | null)[] | undefined;
 }
 
 interface Deps {

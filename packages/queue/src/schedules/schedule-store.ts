@@ -5,13 +5,15 @@
 import type { Watermark } from '@millrace/schedule/cron-times';
 import type { Schedule } from '@millrace/schedule/schedule';
 import type { RedisConnection } from '../connection.js';
-import { type Keys, SCHEDULE_MS } from '../keys.js';
+import { HEARTBEAT_TTL_MS, type Keys, SCHEDULE_MS } from '../keys.js';
 import { defineScripts, type Script } from '../scripts/define-scripts.js';
 import { SCHEDULE_SCRIPTS } from '../scripts/schedule-scripts.js';
 import { parseScheduleRecord, type RecordedSchedule } from './run-record.js';
 
 /** Schedules of one platform. */
 export const SCHEDULES_MAX = 1_000;
+
+const TICKED_MS = 3_600_000;
 
 export interface NewSchedule {
   definition: Schedule;
@@ -114,6 +116,21 @@ export class ScheduleStore {
   async renew(names: readonly string[]): Promise<void> {
     const keys = [this.keys.schedules(), ...names.map((name) => this.key(name))];
     await Promise.all(keys.map((key) => this.redis.pexpire(key, SCHEDULE_MS)));
+  }
+
+  /** Says that somebody has looked for runs that are due. */
+  async noteTick(): Promise<void> {
+    await this.redis.set(this.keys.ticked(), this.now(), 'PX', TICKED_MS);
+  }
+
+  /** When somebody last did, in milliseconds since the epoch; 0 when that is long ago. */
+  async lastTick(): Promise<number> {
+    return Number((await this.redis.get(this.keys.ticked())) ?? 0);
+  }
+
+  /** Says that a scheduler process lives. */
+  async beat(): Promise<void> {
+    await this.redis.set(this.keys.schedulers(), this.now(), 'PX', HEARTBEAT_TTL_MS);
   }
 
   private async index(name: string): Promise<boolean> {
