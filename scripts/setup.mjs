@@ -26,7 +26,7 @@ if (!existsSync(INSTALLED) || readFileSync(INSTALLED, 'utf8') !== lock) {
   writeFileSync(INSTALLED, lock);
 }
 const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
-run(process.execPath, [tsc, '--build', 'apps/api', 'apps/worker', 'packages/local']);
+run(process.execPath, [tsc, '--build', 'apps/api', 'apps/scheduler', 'apps/worker', 'packages/local']);
 
 function run(command, args) {
   const { status, error } = spawnSync(command, args, { cwd: ROOT, stdio: ['ignore', 2, 2] });

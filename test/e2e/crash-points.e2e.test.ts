@@ -5,7 +5,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type PlatformProcess, type ProcessKind, startProcess } from '@millrace/local/platform-process';
+import { type PlatformProcess, startProcess } from '@millrace/local/platform-process';
 import { freePort } from '@millrace/local/redis-server';
 import { Keys } from '@millrace/queue/keys';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
@@ -13,6 +13,8 @@ import { commandName } from '../fixtures/command-names.js';
 import { onnxModel } from '../fixtures/onnx-graph.js';
 import { useRedis } from '../fixtures/redis.js';
 import { type Fate, type RedisProxy, startRedisProxy } from '../fixtures/redis-proxy.js';
+
+type ProcessKind = 'api' | 'worker';
 
 /** By the process that sends them, in the order of a batch. */
 const POINTS: Record<ProcessKind, readonly string[]> = {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
-export type ProcessKind = 'api' | 'worker';
+export type ProcessKind = 'api' | 'worker' | 'scheduler';
 
 export interface PlatformProcess {
   kind: ProcessKind;

@@ -1,10 +1,10 @@
-/** Runs one API and some workers as child processes, and starts again whichever ends without having been asked to. */
+/** Runs one API, one scheduler and some workers as child processes, and starts again whichever ends without having been asked to. */
 import { type PlatformProcess, type ProcessKind, startProcess } from './platform-process.js';
 
 const RESTART_MS = 1_000;
 
 export class Platform {
-  /** What runs now, by place: `api`, `worker 0`, … */
+  /** What runs now, by place: `api`, `scheduler`, `worker 0`, … */
   private readonly running = new Map<string, PlatformProcess>();
   private readonly restarts = new Set<NodeJS.Timeout>();
   private isStopping = false;
@@ -16,11 +16,12 @@ export class Platform {
     private readonly say: (line: string) => void,
   ) {}
 
-  /** Resolves with the API's port once the API and every worker are ready. @throws Error when one of them is not to be */
+  /** Resolves with the API's port once all of them are ready. @throws Error when one of them is not to be */
   async start(): Promise<number> {
     for (let index = 0; index < this.workers; index++) {
       this.launch(`worker ${index}`, 'worker', index === 0 ? this.env : { ...this.env, WORKER_PORT: '0' });
     }
+    this.launch('scheduler', 'scheduler', this.env);
     const api = this.launch('api', 'api', this.env);
     const [{ port }] = await Promise.all([
       api.ready,
@@ -32,11 +33,11 @@ export class Platform {
     return port;
   }
 
-  /** The API first, so that nothing new comes in; then the workers, all at once. */
+  /** The API and the scheduler first, so that nothing new comes in; then the workers, all at once. */
   async stop(): Promise<void> {
     this.isStopping = true;
     for (const timer of this.restarts) clearTimeout(timer);
-    await this.running.get('api')?.stop();
+    await Promise.all(['api', 'scheduler'].map((place) => this.running.get(place)?.stop()));
     await Promise.all([...this.running.values()].map((each) => each.stop()));
   }
 
