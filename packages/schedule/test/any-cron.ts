@@ -52,12 +52,12 @@ const lastWorkday: Part = { text: 'LW', has: (day, wall) => day === nearestWorkd
 const workday = fc
   .integer({ min: 1, max: 31 })
   .map((near): Part => ({ text: `${near}W`, has: (day, wall) => day === nearestWorkday(wall, near) }));
-const nthWeekday = fc
-  .tuple(value(0, 6, WEEKDAYS), fc.integer({ min: 1, max: 5 }))
-  .map(([weekday, nth]): Part => ({
+const nthWeekday = fc.tuple(value(0, 6, WEEKDAYS), fc.integer({ min: 1, max: 5 })).map(
+  ([weekday, nth]): Part => ({
     text: `${weekday.text}#${nth}`,
     has: (each, wall) => weekday.has(each, wall) && Math.ceil(dayOf(wall) / 7) === nth,
-  }));
+  }),
+);
 const lastWeekday = value(0, 6, WEEKDAYS).map(
   (weekday): Part => ({
     text: `${weekday.text}#L`,
@@ -73,7 +73,11 @@ const days = fc.oneof(
   fc.constant(lastWorkday),
   list(fc.oneof(value(1, 31), range(1, 31), stepped(1, 31), fc.constant(lastDay), workday)),
 );
-const months = fc.oneof({ weight: 3, arbitrary: fc.constant(every) }, list(value(1, 12, MONTHS)), range(1, 12));
+const months = fc.oneof(
+  { weight: 3, arbitrary: fc.constant(every) },
+  list(value(1, 12, MONTHS)),
+  range(1, 12),
+);
 const weekdays = fc.oneof(
   { weight: 4, arbitrary: fc.constant(every) },
   list(fc.oneof(value(0, 6, WEEKDAYS), range(0, 6), nthWeekday, lastWeekday)),

@@ -6,45 +6,182 @@ type Row = [zone: string, cron: string, from: string, due: string[]];
 
 const NIGHTLY: Row[] = [
   // Left out: due at the change.
-  ['Europe/Berlin', '30 2 * * *', '2026-03-28', ['2026-03-28T01:30Z', '2026-03-29T01:00Z', '2026-03-30T00:30Z']],
-  ['Europe/Berlin', '30 2 * * *', '2027-03-27', ['2027-03-27T01:30Z', '2027-03-28T01:00Z', '2027-03-29T00:30Z']],
-  ['America/New_York', '30 2 * * *', '2026-03-07', ['2026-03-07T07:30Z', '2026-03-08T07:00Z', '2026-03-09T06:30Z']],
-  ['America/New_York', '30 2 * * *', '2027-03-13', ['2027-03-13T07:30Z', '2027-03-14T07:00Z', '2027-03-15T06:30Z']],
-  ['Australia/Lord_Howe', '15 2 * * *', '2026-10-03', ['2026-10-02T15:45Z', '2026-10-03T15:30Z', '2026-10-04T15:15Z']],
-  ['Australia/Lord_Howe', '15 2 * * *', '2027-10-02', ['2027-10-01T15:45Z', '2027-10-02T15:30Z', '2027-10-03T15:15Z']],
+  [
+    'Europe/Berlin',
+    '30 2 * * *',
+    '2026-03-28',
+    ['2026-03-28T01:30Z', '2026-03-29T01:00Z', '2026-03-30T00:30Z'],
+  ],
+  [
+    'Europe/Berlin',
+    '30 2 * * *',
+    '2027-03-27',
+    ['2027-03-27T01:30Z', '2027-03-28T01:00Z', '2027-03-29T00:30Z'],
+  ],
+  [
+    'America/New_York',
+    '30 2 * * *',
+    '2026-03-07',
+    ['2026-03-07T07:30Z', '2026-03-08T07:00Z', '2026-03-09T06:30Z'],
+  ],
+  [
+    'America/New_York',
+    '30 2 * * *',
+    '2027-03-13',
+    ['2027-03-13T07:30Z', '2027-03-14T07:00Z', '2027-03-15T06:30Z'],
+  ],
+  [
+    'Australia/Lord_Howe',
+    '15 2 * * *',
+    '2026-10-03',
+    ['2026-10-02T15:45Z', '2026-10-03T15:30Z', '2026-10-04T15:15Z'],
+  ],
+  [
+    'Australia/Lord_Howe',
+    '15 2 * * *',
+    '2027-10-02',
+    ['2027-10-01T15:45Z', '2027-10-02T15:30Z', '2027-10-03T15:15Z'],
+  ],
   // What the clock shows the moment it has changed is not left out.
-  ['Europe/Berlin', '0 3 * * *', '2026-03-28', ['2026-03-28T02:00Z', '2026-03-29T01:00Z', '2026-03-30T01:00Z']],
-  ['Australia/Lord_Howe', '30 2 * * *', '2026-10-03', ['2026-10-02T16:00Z', '2026-10-03T15:30Z', '2026-10-04T15:30Z']],
+  [
+    'Europe/Berlin',
+    '0 3 * * *',
+    '2026-03-28',
+    ['2026-03-28T02:00Z', '2026-03-29T01:00Z', '2026-03-30T01:00Z'],
+  ],
+  [
+    'Australia/Lord_Howe',
+    '30 2 * * *',
+    '2026-10-03',
+    ['2026-10-02T16:00Z', '2026-10-03T15:30Z', '2026-10-04T15:30Z'],
+  ],
   // Twice: due the first time.
-  ['Europe/Berlin', '30 2 * * *', '2026-10-24', ['2026-10-24T00:30Z', '2026-10-25T00:30Z', '2026-10-26T01:30Z']],
-  ['Europe/Berlin', '30 2 * * *', '2027-10-30', ['2027-10-30T00:30Z', '2027-10-31T00:30Z', '2027-11-01T01:30Z']],
-  ['America/New_York', '30 1 * * *', '2026-10-31', ['2026-10-31T05:30Z', '2026-11-01T05:30Z', '2026-11-02T06:30Z']],
-  ['America/New_York', '30 1 * * *', '2027-11-06', ['2027-11-06T05:30Z', '2027-11-07T05:30Z', '2027-11-08T06:30Z']],
-  ['Australia/Lord_Howe', '45 1 * * *', '2026-04-04', ['2026-04-03T14:45Z', '2026-04-04T14:45Z', '2026-04-05T15:15Z']],
-  ['Australia/Lord_Howe', '45 1 * * *', '2027-04-03', ['2027-04-02T14:45Z', '2027-04-03T14:45Z', '2027-04-04T15:15Z']],
+  [
+    'Europe/Berlin',
+    '30 2 * * *',
+    '2026-10-24',
+    ['2026-10-24T00:30Z', '2026-10-25T00:30Z', '2026-10-26T01:30Z'],
+  ],
+  [
+    'Europe/Berlin',
+    '30 2 * * *',
+    '2027-10-30',
+    ['2027-10-30T00:30Z', '2027-10-31T00:30Z', '2027-11-01T01:30Z'],
+  ],
+  [
+    'America/New_York',
+    '30 1 * * *',
+    '2026-10-31',
+    ['2026-10-31T05:30Z', '2026-11-01T05:30Z', '2026-11-02T06:30Z'],
+  ],
+  [
+    'America/New_York',
+    '30 1 * * *',
+    '2027-11-06',
+    ['2027-11-06T05:30Z', '2027-11-07T05:30Z', '2027-11-08T06:30Z'],
+  ],
+  [
+    'Australia/Lord_Howe',
+    '45 1 * * *',
+    '2026-04-04',
+    ['2026-04-03T14:45Z', '2026-04-04T14:45Z', '2026-04-05T15:15Z'],
+  ],
+  [
+    'Australia/Lord_Howe',
+    '45 1 * * *',
+    '2027-04-03',
+    ['2027-04-02T14:45Z', '2027-04-03T14:45Z', '2027-04-04T15:15Z'],
+  ],
   // Just after an hour that comes twice.
-  ['America/New_York', '30 2 * * *', '2026-10-31', ['2026-10-31T06:30Z', '2026-11-01T07:30Z', '2026-11-02T07:30Z']],
-  ['America/New_York', '30 2 * * *', '2027-11-06', ['2027-11-06T06:30Z', '2027-11-07T07:30Z', '2027-11-08T07:30Z']],
-  ['Australia/Lord_Howe', '30 2 * * *', '2026-04-04', ['2026-04-03T15:30Z', '2026-04-04T16:00Z', '2026-04-05T16:00Z']],
+  [
+    'America/New_York',
+    '30 2 * * *',
+    '2026-10-31',
+    ['2026-10-31T06:30Z', '2026-11-01T07:30Z', '2026-11-02T07:30Z'],
+  ],
+  [
+    'America/New_York',
+    '30 2 * * *',
+    '2027-11-06',
+    ['2027-11-06T06:30Z', '2027-11-07T07:30Z', '2027-11-08T07:30Z'],
+  ],
+  [
+    'Australia/Lord_Howe',
+    '30 2 * * *',
+    '2026-04-04',
+    ['2026-04-03T15:30Z', '2026-04-04T16:00Z', '2026-04-05T16:00Z'],
+  ],
   // Clocks that change at midnight.
-  ['Africa/Cairo', '0 0 * * *', '2026-04-23', ['2026-04-22T22:00Z', '2026-04-23T22:00Z', '2026-04-24T21:00Z']],
-  ['Africa/Cairo', '30 0 * * *', '2026-04-23', ['2026-04-22T22:30Z', '2026-04-23T22:00Z', '2026-04-24T21:30Z']],
-  ['Africa/Cairo', '30 23 * * *', '2026-10-28', ['2026-10-28T20:30Z', '2026-10-29T20:30Z', '2026-10-30T21:30Z']],
-  ['America/Havana', '0 0 * * *', '2026-03-07', ['2026-03-07T05:00Z', '2026-03-08T05:00Z', '2026-03-09T04:00Z']],
-  ['America/Havana', '30 0 * * *', '2026-10-31', ['2026-10-31T04:30Z', '2026-11-01T04:30Z', '2026-11-02T05:30Z']],
+  [
+    'Africa/Cairo',
+    '0 0 * * *',
+    '2026-04-23',
+    ['2026-04-22T22:00Z', '2026-04-23T22:00Z', '2026-04-24T21:00Z'],
+  ],
+  [
+    'Africa/Cairo',
+    '30 0 * * *',
+    '2026-04-23',
+    ['2026-04-22T22:30Z', '2026-04-23T22:00Z', '2026-04-24T21:30Z'],
+  ],
+  [
+    'Africa/Cairo',
+    '30 23 * * *',
+    '2026-10-28',
+    ['2026-10-28T20:30Z', '2026-10-29T20:30Z', '2026-10-30T21:30Z'],
+  ],
+  [
+    'America/Havana',
+    '0 0 * * *',
+    '2026-03-07',
+    ['2026-03-07T05:00Z', '2026-03-08T05:00Z', '2026-03-09T04:00Z'],
+  ],
+  [
+    'America/Havana',
+    '30 0 * * *',
+    '2026-10-31',
+    ['2026-10-31T04:30Z', '2026-11-01T04:30Z', '2026-11-02T05:30Z'],
+  ],
   // Clocks that never change, and one that did at midnight, by a quarter of an hour.
-  ['Asia/Kolkata', '30 2 * * *', '2026-03-28', ['2026-03-27T21:00Z', '2026-03-28T21:00Z', '2026-03-29T21:00Z']],
-  ['Asia/Kolkata', '30 2 * * *', '2026-10-24', ['2026-10-23T21:00Z', '2026-10-24T21:00Z', '2026-10-25T21:00Z']],
-  ['Asia/Kathmandu', '30 2 * * *', '2026-03-28', ['2026-03-27T20:45Z', '2026-03-28T20:45Z', '2026-03-29T20:45Z']],
-  ['Asia/Kathmandu', '10 0 * * *', '1985-12-31', ['1985-12-30T18:40Z', '1985-12-31T18:30Z', '1986-01-01T18:25Z']],
+  [
+    'Asia/Kolkata',
+    '30 2 * * *',
+    '2026-03-28',
+    ['2026-03-27T21:00Z', '2026-03-28T21:00Z', '2026-03-29T21:00Z'],
+  ],
+  [
+    'Asia/Kolkata',
+    '30 2 * * *',
+    '2026-10-24',
+    ['2026-10-23T21:00Z', '2026-10-24T21:00Z', '2026-10-25T21:00Z'],
+  ],
+  [
+    'Asia/Kathmandu',
+    '30 2 * * *',
+    '2026-03-28',
+    ['2026-03-27T20:45Z', '2026-03-28T20:45Z', '2026-03-29T20:45Z'],
+  ],
+  [
+    'Asia/Kathmandu',
+    '10 0 * * *',
+    '1985-12-31',
+    ['1985-12-30T18:40Z', '1985-12-31T18:30Z', '1986-01-01T18:25Z'],
+  ],
   ['UTC', '30 2 * * *', '2026-03-28', ['2026-03-28T02:30Z', '2026-03-29T02:30Z', '2026-03-30T02:30Z']],
   // A day that never was.
-  ['Pacific/Apia', '30 2 * * *', '2011-12-29', ['2011-12-29T12:30Z', '2011-12-30T10:00Z', '2011-12-30T12:30Z']],
+  [
+    'Pacific/Apia',
+    '30 2 * * *',
+    '2011-12-29',
+    ['2011-12-29T12:30Z', '2011-12-30T10:00Z', '2011-12-30T12:30Z'],
+  ],
 ];
 
 it.each(NIGHTLY)('in %s "%s" from %s on is due once a day', (zone, cron, from, due) => {
   const times = new CronTimes(cron, zone);
-  const days = [0, 1, 2].map((day) => new Date(Date.parse(from) + day * 86_400_000).toISOString().slice(0, 10));
+  const days = [0, 1, 2].map((day) =>
+    new Date(Date.parse(from) + day * 86_400_000).toISOString().slice(0, 10),
+  );
   const found = [...times.range(from, days[2] as string)];
   expect(found.map(({ logicalDate }) => logicalDate)).toEqual(days);
   expect(found.map(({ dueAt }) => iso(dueAt))).toEqual(due);
@@ -119,7 +256,8 @@ describe('instants', () => {
   ])('of full hours in %s on %s are %i', (zone, day, count) => {
     const found = [...new CronTimes('0 * * * *', zone).range(day, day)];
     expect(found).toHaveLength(count);
-    for (const { logicalDate, dueAt } of found) expect(logicalDate).toBe(`${new Date(dueAt).toISOString().slice(0, 19)}Z`);
+    for (const { logicalDate, dueAt } of found)
+      expect(logicalDate).toBe(`${new Date(dueAt).toISOString().slice(0, 19)}Z`);
   });
 
   it('in an hour that comes twice are those of both passes', () => {
@@ -143,11 +281,12 @@ describe('instants', () => {
 });
 
 it('a date that comes seldom is found, and one that comes once in forty years', () => {
-  const due = (cron: string, from: string) => new CronTimes(cron, 'Europe/Berlin').next(Date.parse(from))?.logicalDate;
+  const due = (cron: string, from: string) =>
+    new CronTimes(cron, 'Europe/Berlin').next(Date.parse(from))?.logicalDate;
   expect(due('0 0 29 2 *', '2026-11-20')).toBe('2028-02-29');
   expect(due('0 0 29 2 *', '2096-03-01')).toBe('2104-02-29');
-  // A February with five Fridays: 2080, and then not before 2120.
-  expect(due('0 0 * 2 FRI#5', '2080-03-01')).toBe('2120-02-29');
+  // A February with five Mondays: 2072, and then not before 2112.
+  expect(due('0 0 * 2 MON#5', '2072-03-01')).toBe('2112-02-29');
 });
 
 function datesOf(times: CronTimes, day: string): string[] {

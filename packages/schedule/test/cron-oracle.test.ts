@@ -44,7 +44,9 @@ function dates(cron: string, zone: string, from: number, to: number) {
 }
 
 function times(found: readonly { wallTime: number; dueAt: number }[]) {
-  return found.map(({ wallTime, dueAt }) => `${new Date(wallTime).toISOString()} ${new Date(dueAt).toISOString()}`);
+  return found.map(
+    ({ wallTime, dueAt }) => `${new Date(wallTime).toISOString()} ${new Date(dueAt).toISOString()}`,
+  );
 }
 
 /** Some crons come on no day at all, which is not what these tests are about. */
@@ -96,15 +98,18 @@ describe('against a clock that is looked at every minute', () => {
   });
 });
 
-it.each(DAYS.slice(0, 12))('seconds in %s around the change of %s are as the clock shows them', (zone, day) => {
-  const from = Date.parse(day);
-  const isShown = (wall: number) => wall % (10 * SECOND) === 0 && new Date(wall).getUTCHours() < 4;
-  const local = dates('*/10 * 0-3 * * *', zone, from, from);
-  expect(times(local)).toEqual(times(slowLocalTimes(zone, isShown, from, from, 10 * SECOND)));
-  const instants = dates('*/10 * */24 * * *', zone, from, from);
-  const isMidnight = (wall: number) => wall % (10 * SECOND) === 0 && new Date(wall).getUTCHours() === 0;
-  expect(times(instants)).toEqual(times(slowInstants(zone, isMidnight, from, from, 10 * SECOND)));
-});
+it.each(DAYS.slice(0, 12))(
+  'seconds in %s around the change of %s are as the clock shows them',
+  (zone, day) => {
+    const from = Date.parse(day);
+    const isShown = (wall: number) => wall % (10 * SECOND) === 0 && new Date(wall).getUTCHours() < 4;
+    const local = dates('*/10 * 0-3 * * *', zone, from, from);
+    expect(times(local)).toEqual(times(slowLocalTimes(zone, isShown, from, from, 10 * SECOND)));
+    const instants = dates('*/10 * */24 * * *', zone, from, from);
+    const isMidnight = (wall: number) => wall % (10 * SECOND) === 0 && new Date(wall).getUTCHours() === 0;
+    expect(times(instants)).toEqual(times(slowInstants(zone, isMidnight, from, from, 10 * SECOND)));
+  },
+);
 
 it('a walk from any instant goes on with the dates after it, however it is cut', () => {
   fc.assert(

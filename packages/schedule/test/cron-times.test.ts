@@ -11,14 +11,29 @@ describe('a watermark', () => {
   const names = (dates: { logicalDate: string }[]) => dates.map(({ logicalDate }) => logicalDate.slice(11));
 
   it('without a date has all that is due at its instant behind it', () => {
-    expect(names(times.between({ at: change - 1 }, change, 10))).toEqual(['02:00', '02:15', '02:30', '02:45', '03:00']);
+    expect(names(times.between({ at: change - 1 }, change, 10))).toEqual([
+      '02:00',
+      '02:15',
+      '02:30',
+      '02:45',
+      '03:00',
+    ]);
     expect(times.between({ at: change }, change, 10)).toEqual([]);
   });
 
   it('with a date has those due at its instant up to that date behind it', () => {
-    expect(names(times.between({ at: change, date: '2026-03-29T02:15' }, change, 10))).toEqual(['02:30', '02:45', '03:00']);
-    expect(names(times.between({ at: change, date: '2026-03-29T02:15' }, change + 900_000, 2))).toEqual(['02:30', '02:45']);
-    expect(names(times.between({ at: change, date: '2026-03-29T03:00' }, change + 900_000, 9))).toEqual(['03:15']);
+    expect(names(times.between({ at: change, date: '2026-03-29T02:15' }, change, 10))).toEqual([
+      '02:30',
+      '02:45',
+      '03:00',
+    ]);
+    expect(names(times.between({ at: change, date: '2026-03-29T02:15' }, change + 900_000, 2))).toEqual([
+      '02:30',
+      '02:45',
+    ]);
+    expect(names(times.between({ at: change, date: '2026-03-29T03:00' }, change + 900_000, 9))).toEqual([
+      '03:15',
+    ]);
   });
 
   it('is followed by what is due at the instant until which is asked, and by nothing later', () => {
@@ -46,7 +61,11 @@ describe('a range', () => {
     ['2026-11-31', '2026-12-01', 'from: must be a local date such as 2026-11-20, not "2026-11-31"'],
     ['2026-11-20', '20.11.2026', 'to: must be a local date such as 2026-11-20, not "20.11.2026"'],
     ['1969-12-31', '2026-11-20', 'from: must be a local date such as 2026-11-20, not "1969-12-31"'],
-    ['2026-11-20T00:00', '2026-11-20', 'from: must be a local date such as 2026-11-20, not "2026-11-20T00:00"'],
+    [
+      '2026-11-20T00:00',
+      '2026-11-20',
+      'from: must be a local date such as 2026-11-20, not "2026-11-20T00:00"',
+    ],
   ])('from %s to %s is refused at once', (from, to, message) => {
     expect(() => nightly.range(from, to)).toThrow(new ScheduleError('invalid_range', message));
   });
@@ -96,10 +115,15 @@ describe('a text', () => {
     (text) => expect(isLogicalDate(text)).toBe(true),
   );
 
-  it.each(['', '..', '2026-11-20/..', '2026-11-20T14:30:10.5', '2026-11-20 14:30', '2026-11-20T24:00', '2026-02-29'])(
-    '"%s" is none',
-    (text) => expect(isLogicalDate(text)).toBe(false),
-  );
+  it.each([
+    '',
+    '..',
+    '2026-11-20/..',
+    '2026-11-20T14:30:10.5',
+    '2026-11-20 14:30',
+    '2026-11-20T24:00',
+    '2026-02-29',
+  ])('"%s" is none', (text) => expect(isLogicalDate(text)).toBe(false));
 });
 
 it('a run by hand has the moment in UTC as its date', () => {
