@@ -366,9 +366,11 @@ describe('models/model.schema.json', () => {
     path.endsWith('model.json'),
   );
 
-  it('is what the manifest says; else run: npm run build && node scripts/model-schema.mjs', () => {
-    const script = new URL('../../../scripts/model-schema.mjs', import.meta.url).pathname;
-    const { stdout, stderr } = spawnSync(process.execPath, [script, '--print'], { encoding: 'utf8' });
+  it('is what the manifest says; else run: npm run build && node scripts/json-schemas.mjs', () => {
+    const script = new URL('../../../scripts/json-schemas.mjs', import.meta.url).pathname;
+    const { stdout, stderr } = spawnSync(process.execPath, [script, '--print', 'models/model.schema.json'], {
+      encoding: 'utf8',
+    });
     expect(stderr).toBe('');
     expect(text).toBe(stdout);
   });
