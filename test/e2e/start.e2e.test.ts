@@ -63,7 +63,7 @@ describe('npm start', () => {
     const one = await start({ WORKERS: '2' });
     await one.ready;
     const children = childrenOf(one);
-    expect(children.length).toBe(4);
+    expect(children.length).toBe(5);
     one.child.kill(signal);
     expect(await one.exited).toBe(0);
     expect(children.filter(isAlive)).toEqual([]);
