@@ -102,7 +102,9 @@ export class Keys {
 
   /** Whether a key is one of the platform's, BullMQ's among them: others may have names that begin alike. */
   owns(key: string): boolean {
-    return this.isQueue(key) || [`${this.prefix}:`, `${this.resultsTag}:`].some((head) => key.startsWith(head));
+    return (
+      this.isQueue(key) || [`${this.prefix}:`, `${this.resultsTag}:`].some((head) => key.startsWith(head))
+    );
   }
 
   /** Whether a key is one of BullMQ's. */

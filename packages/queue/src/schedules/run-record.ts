@@ -1,6 +1,6 @@
 /** The records of schedules and runs as they are read from their hashes. */
 import type { Ledger } from '@millrace/batch/ledger';
-import { type Run, RUN_STATUSES, TRIGGERS, type Written } from '@millrace/schedule/run';
+import { RUN_STATUSES, type Run, TRIGGERS, type Written } from '@millrace/schedule/run';
 import type { Schedule } from '@millrace/schedule/schedule';
 import { z } from 'zod';
 
@@ -24,7 +24,7 @@ const RunRecord = z.object({
   definition: Definition,
   model: z.string().optional(),
   task: z.string().optional(),
-  accepted: z.literal('1').optional(),
+  accepted: z.string().optional(),
   rows: json<Ledger>().optional(),
   written_rows: Count.prefault('0'),
   written: json<Written>().optional(),
@@ -58,7 +58,7 @@ export function parseRun(hash: Record<string, string>): RecordedRun {
     attempt: record.attempt,
     writtenRows: record.written_rows,
     definition,
-    isAccepted: record.accepted !== undefined,
+    isAccepted: record.accepted !== undefined && record.accepted === record.task,
     ...given('startedAt', record.started_at),
     ...given('finishedAt', record.finished_at),
     ...given('lateAt', record.late_at),

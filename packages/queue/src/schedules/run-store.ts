@@ -13,8 +13,11 @@ import type { Alarm } from './alarm.js';
 import { parseRun, type RecordedRun, type RecordedSchedule } from './run-record.js';
 import { writeWatermark } from './schedule-store.js';
 
+/** Identifies a run within its schedule, and when it is due, in milliseconds since the epoch. */
+export type RunDate = Pick<DueDate, 'logicalDate' | 'dueAt'>;
+
 /** A date that has come, and what becomes of it. */
-export interface DueRun extends DueDate {
+export interface DueRun extends RunDate {
   status: Extract<RunStatus, 'waiting' | 'missed'>;
   trigger: Extract<Trigger, 'schedule' | 'catch_up'>;
 }
@@ -37,9 +40,11 @@ type Lane = (typeof LANES)[number];
 
 /** How far an attempt has come. */
 export interface RunProgress {
+  /** The task that is being made. */
   taskId?: string;
   model?: string;
-  isAccepted?: boolean;
+  /** The task, once all of its rows are in the queue. */
+  acceptedTask?: string;
   writtenRows?: number;
 }
 
@@ -98,7 +103,7 @@ export class RunStore {
    */
   async add(
     { definition, client, revision }: Pick<RecordedSchedule, 'definition' | 'client' | 'revision'>,
-    dates: readonly DueDate[],
+    dates: readonly RunDate[],
     trigger: 'backfill' | 'manual',
     parallel: number,
     again: 'never' | 'unsuccessful' | 'always',
@@ -128,11 +133,11 @@ export class RunStore {
     { schedule, logicalDate, attempt }: RecordedRun,
     progress: RunProgress,
   ): Promise<'ok' | 'cancelled' | 'lost'> {
-    const { taskId, model, isAccepted, writtenRows } = progress;
+    const { taskId, model, acceptedTask, writtenRows } = progress;
     const fields = [
       ...(taskId === undefined ? [] : ['task', taskId]),
       ...(model === undefined ? [] : ['model', model]),
-      ...(isAccepted === undefined ? [] : ['accepted', '1']),
+      ...(acceptedTask === undefined ? [] : ['accepted', acceptedTask]),
       ...(writtenRows === undefined ? [] : ['written_rows', writtenRows]),
     ];
     const reply = await this.scripts.noteRun(this.base(schedule), logicalDate, attempt, ...fields);
@@ -207,7 +212,7 @@ export class RunStore {
 }
 
 /** As the scripts take it. */
-function record({ logicalDate, dueAt }: DueDate, status: RunStatus, trigger: Trigger, parallel: number) {
+function record({ logicalDate, dueAt }: RunDate, status: RunStatus, trigger: Trigger, parallel: number) {
   const lane: Lane = trigger === 'catch_up' ? 'schedule' : trigger;
   return { logical_date: logicalDate, due_at: dueAt, status, trigger, lane, parallel };
 }
