@@ -15,6 +15,10 @@ import { watchOutages } from '@millrace/queue/outages';
 import { Producer } from '@millrace/queue/producer';
 import { ProgressEvents } from '@millrace/queue/progress-events';
 import { RetryStore } from '@millrace/queue/retry-store';
+import { AlarmStore } from '@millrace/queue/schedules/alarm-store';
+import { RunStore } from '@millrace/queue/schedules/run-store';
+import { ScheduleStore } from '@millrace/queue/schedules/schedule-store';
+import { SchedulerBeat } from '@millrace/queue/schedules/scheduler-beat';
 import { serverProblems } from '@millrace/queue/server-problems';
 import { TaskIds } from '@millrace/queue/task-ids';
 import { TaskStore } from '@millrace/queue/task-store';
@@ -71,6 +75,10 @@ export async function startApi(settings: ApiSettings, log: Logger, stopWith: Sto
     wholeBodies: new WholeBodies(WHOLE_BODIES_MAX * settings.MAX_JSON_BYTES),
     producer,
     catalog,
+    schedules: new ScheduleStore(redis, keys),
+    runs: new RunStore(redis, keys),
+    alarms: new AlarmStore(redis, keys),
+    schedulerBeat: new SchedulerBeat(redis, keys),
     events,
     progress,
     metrics: new ApiMetrics(registry),

@@ -12,10 +12,22 @@ import { problemHandler } from './problem.js';
 import { cancelRoute, eraseRoute } from './result/end-task.js';
 import { type ResultRouteDeps, resultRoute } from './result/result.js';
 import { retryRoute } from './retry/retry.js';
+import { backfillRoute } from './schedules/backfill.js';
+import {
+  changeScheduleRoute,
+  createScheduleRoute,
+  replaceScheduleRoute,
+} from './schedules/define-schedule.js';
+import { listDeliveriesRoute } from './schedules/deliveries.js';
+import { removeScheduleRoute } from './schedules/remove-schedule.js';
+import { cancelRunRoute, listRunsRoute, showRunRoute } from './schedules/runs.js';
+import type { ScheduleDeps } from './schedules/schedule-deps.js';
+import { listSchedulesRoute, showScheduleRoute } from './schedules/show-schedules.js';
+import { startRunRoute } from './schedules/start-run.js';
 import { sendJson } from './send-json.js';
 import { type SubmitDeps, submitRoute } from './submit/submit.js';
 
-export interface AppDeps extends SubmitDeps, Omit<ResultRouteDeps, 'limits'> {
+export interface AppDeps extends SubmitDeps, Omit<ResultRouteDeps, 'limits'>, Omit<ScheduleDeps, 'limits'> {
   limits: SubmitDeps['limits'] & ResultRouteDeps['limits'];
   registry: Registry;
   /** Absent: everybody is anonymous. */
@@ -58,6 +70,7 @@ export function createApp(deps: AppDeps): Express {
     .all(refuseMethod('POST'));
   app.route('/v1/models').get(listModelsRoute(deps.catalog)).all(refuseMethod('GET'));
   app.route('/v1/models/:model').get(showModelRoute(deps.catalog)).all(refuseMethod('GET'));
+  addScheduleRoutes(app, deps);
   app.route('/openapi.json').get(openApiRoute(deps.catalog)).all(refuseMethod('GET'));
   app
     .route('/metrics')
@@ -71,6 +84,27 @@ export function createApp(deps: AppDeps): Express {
   );
   app.use(problemHandler(deps.log));
   return app;
+}
+
+function addScheduleRoutes(app: Express, deps: ScheduleDeps): void {
+  app
+    .route('/v1/schedules')
+    .get(listSchedulesRoute(deps))
+    .post(createScheduleRoute(deps))
+    .all(refuseMethod('GET, POST'));
+  app
+    .route('/v1/schedules/:name')
+    .get(showScheduleRoute(deps))
+    .put(replaceScheduleRoute(deps))
+    .patch(changeScheduleRoute(deps))
+    .delete(removeScheduleRoute(deps))
+    .all(refuseMethod('GET, PUT, PATCH, DELETE'));
+  app.route('/v1/schedules/:name/run').post(startRunRoute(deps)).all(refuseMethod('POST'));
+  app.route('/v1/schedules/:name/backfill').post(backfillRoute(deps)).all(refuseMethod('POST'));
+  app.route('/v1/schedules/:name/runs').get(listRunsRoute(deps)).all(refuseMethod('GET'));
+  app.route('/v1/schedules/:name/runs/:date').get(showRunRoute(deps)).all(refuseMethod('GET'));
+  app.route('/v1/schedules/:name/runs/:date/cancel').post(cancelRunRoute(deps)).all(refuseMethod('POST'));
+  app.route('/v1/schedules/:name/deliveries').get(listDeliveriesRoute(deps)).all(refuseMethod('GET'));
 }
 
 function refuseMethod(allowed: string): RequestHandler {

@@ -3,6 +3,7 @@ import { STATUS_CODES } from 'node:http';
 import { BatchError, type RequestCode } from '@millrace/batch/errors';
 import { errorFields, type Logger } from '@millrace/process/logger';
 import { isOutage } from '@millrace/queue/outages';
+import { ScheduleError } from '@millrace/schedule/schedule-error';
 import type { ErrorRequestHandler, Request, Response } from 'express';
 import { sendJson } from './send-json.js';
 
@@ -16,8 +17,11 @@ export const STATUS: Record<RequestCode, number> = {
   internal: 500,
   invalid_body: 400,
   invalid_idempotency_key: 400,
+  invalid_logical_date: 422,
   invalid_parameter: 400,
+  invalid_range: 422,
   invalid_rows: 422,
+  invalid_schedule: 422,
   malformed_body: 400,
   malformed_encoding: 400,
   malformed_header: 400,
@@ -30,6 +34,9 @@ export const STATUS: Record<RequestCode, number> = {
   overloaded: 503,
   result_expired: 410,
   row_too_large: 413,
+  run_exists: 409,
+  schedule_exists: 409,
+  schedule_from_file: 409,
   store_unavailable: 503,
   task_ended: 409,
   task_erased: 410,
@@ -37,11 +44,15 @@ export const STATUS: Record<RequestCode, number> = {
   task_unfinished: 409,
   too_many_retries: 409,
   too_many_rows: 413,
+  too_many_runs: 422,
+  too_many_schedules: 409,
   too_much_in_flight: 429,
   unauthorized: 401,
   unknown_column: 400,
   unknown_model: 404,
   unknown_parameter: 400,
+  unknown_run: 404,
+  unknown_schedule: 404,
   unknown_task: 404,
   unsupported_encoding: 415,
   unsupported_media_type: 415,
@@ -116,6 +127,10 @@ function linger(request: Request): void {
 
 function asBatchError(thrown: unknown): BatchError {
   if (thrown instanceof BatchError) return thrown;
+  if (thrown instanceof ScheduleError) {
+    const { code, message, problems } = thrown;
+    return new BatchError(code, message, problems.length === 0 ? {} : { problems }, { cause: thrown });
+  }
   if (isOutage(thrown)) {
     return new BatchError('store_unavailable', 'Redis cannot serve now; try again', {}, { cause: thrown });
   }

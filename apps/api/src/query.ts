@@ -2,7 +2,10 @@
 import { didYouMean } from '@millrace/batch/did-you-mean';
 import { BatchError } from '@millrace/batch/errors';
 import { shorten } from '@millrace/batch/rows/describe';
-import type { z } from 'zod';
+import { z } from 'zod';
+
+/** Of an operation without parameters. */
+export const NoQuery = z.object({});
 
 /**
  * @param where what the parameters are called in a message, for example `query parameter`

@@ -14,6 +14,10 @@ import { watchOutages } from '@millrace/queue/outages';
 import { Producer } from '@millrace/queue/producer';
 import { ProgressEvents } from '@millrace/queue/progress-events';
 import { RetryStore } from '@millrace/queue/retry-store';
+import { AlarmStore } from '@millrace/queue/schedules/alarm-store';
+import { RunStore } from '@millrace/queue/schedules/run-store';
+import { ScheduleStore } from '@millrace/queue/schedules/schedule-store';
+import { SchedulerBeat } from '@millrace/queue/schedules/scheduler-beat';
 import { serverProblems } from '@millrace/queue/server-problems';
 import { TaskIds } from '@millrace/queue/task-ids';
 import { TaskStore } from '@millrace/queue/task-store';
@@ -51,6 +55,10 @@ export interface Harness {
   producer: Producer;
   publisher: CatalogPublisher;
   progress: ProgressEvents;
+  schedules: ScheduleStore;
+  runs: RunStore;
+  alarms: AlarmStore;
+  schedulerBeat: SchedulerBeat;
   stop(): Promise<void>;
 }
 
@@ -75,6 +83,10 @@ export async function startHarness(
   const registry = createRegistry();
   const store = new TaskStore(redis, keys);
   const producer = new Producer(redis, keys, () => {});
+  const schedules = new ScheduleStore(redis, keys);
+  const runs = new RunStore(redis, keys);
+  const alarms = new AlarmStore(redis, keys);
+  const schedulerBeat = new SchedulerBeat(redis, keys);
   const app = createApp({
     store,
     ids: IDS,
@@ -87,6 +99,10 @@ export async function startHarness(
     wholeBodies: new WholeBodies(4 * limits.maxJsonBytes),
     producer,
     catalog: new Catalog(redis, keys),
+    schedules,
+    runs,
+    alarms,
+    schedulerBeat,
     events,
     progress,
     metrics: new ApiMetrics(registry),
@@ -102,6 +118,10 @@ export async function startHarness(
     producer,
     publisher,
     progress,
+    schedules,
+    runs,
+    alarms,
+    schedulerBeat,
     async stop() {
       await producer.stop();
       redis.disconnect();

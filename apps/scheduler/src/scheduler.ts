@@ -17,6 +17,7 @@ import { AlarmStore } from '@millrace/queue/schedules/alarm-store';
 import { RunStore } from '@millrace/queue/schedules/run-store';
 import { ScheduleQueues } from '@millrace/queue/schedules/schedule-queues';
 import { ScheduleStore } from '@millrace/queue/schedules/schedule-store';
+import { SchedulerBeat } from '@millrace/queue/schedules/scheduler-beat';
 import { awaitServerProblems } from '@millrace/queue/server-problems';
 import { TaskIds } from '@millrace/queue/task-ids';
 import { TaskStore } from '@millrace/queue/task-store';
@@ -73,6 +74,7 @@ export async function startScheduler(
   };
   const schedules = new ScheduleStore(redis, keys);
   const runs = new RunStore(redis, keys);
+  const beat = new SchedulerBeat(redis, keys);
   const alarms = new AlarmStore(redis, keys);
   const queues = new ScheduleQueues({
     redis,
@@ -130,7 +132,7 @@ export async function startScheduler(
     () => files.sync(),
     onError('files of schedules'),
   );
-  const heartbeat = new Periodic(HEARTBEAT_MS, () => schedules.beat(), onError('the heartbeat'));
+  const heartbeat = new Periodic(HEARTBEAT_MS, () => beat.beat(), onError('the heartbeat'));
   const onMend = (silentMs: number) => {
     metrics.ticksMended();
     log.warn('nobody has looked for runs that are due', { silent_ms: silentMs });

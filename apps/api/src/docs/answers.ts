@@ -13,17 +13,19 @@ import { EXAMPLES_MAX } from '@millrace/batch/results/error-groups';
 import { isTerminal, STATUSES } from '@millrace/batch/status';
 import { z } from 'zod';
 
-const TIME = z.string().meta({ format: 'date-time' }).nullable();
-const COUNT = z.int().min(0);
+export const TIME = z.string().meta({ format: 'date-time' }).nullable();
+export const COUNT = z.int().min(0);
 
 const TaskId = z.string().meta({ format: 'uuid' });
 
-const Rows = z.object(Object.fromEntries([...OUTCOMES, 'total'].map((name) => [name, COUNT]))).meta({
-  description: 'Every row under one outcome; they sum to `total` at every poll.',
-  examples: [
-    { total: 2, pending: 0, running: 0, succeeded: 1, invalid: 1, failed: 0, cancelled: 0, expired: 0 },
-  ],
-});
+export const LedgerRows = z
+  .object(Object.fromEntries([...OUTCOMES, 'total'].map((name) => [name, COUNT])))
+  .meta({
+    description: 'Every row under one outcome; they sum to `total` at every poll.',
+    examples: [
+      { total: 2, pending: 0, running: 0, succeeded: 1, invalid: 1, failed: 0, cancelled: 0, expired: 0 },
+    ],
+  });
 
 const RowCodes = z.enum([...INVALID_ROW_CODES, ...FAILED_ROW_CODES, ...HALTED_ROW_CODES]);
 
@@ -51,11 +53,11 @@ export const Task = z.object({
     description: 'The version that was pinned, `name@version`.',
     examples: ['iris@1'],
   }),
-  rows: Rows,
+  rows: LedgerRows,
   errors_by_code: ErrorsByCode.optional(),
   retry_of: TaskId.optional().describe('The task whose failed, expired and cancelled rows these are.'),
   retries: z
-    .array(z.object({ task_id: TaskId, status: z.enum(STATUSES), rows: Rows }))
+    .array(z.object({ task_id: TaskId, status: z.enum(STATUSES), rows: LedgerRows }))
     .optional()
     .describe(
       'The tasks that were made of rows that had failed, expired or been cancelled, each of those of the one before. The rows of those that have finished have their outcomes here.',

@@ -6,6 +6,7 @@ import { Model, ModelList, pageOf, RowError, resultOf, Task } from './answers.js
 import { modelSchemas } from './model-schemas.js';
 import { operations } from './operations.js';
 import { Problem } from './problems.js';
+import { Run, Schedule } from './schedule-answers.js';
 
 /** The name of the security scheme, by which the page hands over its key. */
 const KEY = 'key';
@@ -27,6 +28,8 @@ export function openApiDocument(models: readonly CatalogModel[]): oas31.OpenAPIO
     Model,
     ModelList,
     Manifest,
+    Schedule,
+    Run,
     Problem,
     ...schemas.components,
   };
@@ -37,6 +40,7 @@ export function openApiDocument(models: readonly CatalogModel[]): oas31.OpenAPIO
       tags: [
         { name: 'Batches', description: 'Rows in, predictions out.' },
         { name: 'Models', description: 'What can be asked.' },
+        { name: 'Schedules', description: 'Rows from a source, results into a sink, by the clock.' },
         { name: 'Operation', description: 'For those who run it.' },
       ],
       // Either, as it is for the operator to say whether keys are needed.

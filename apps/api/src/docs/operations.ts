@@ -5,6 +5,7 @@ import { Alive, Model, ModelList, Ready } from './answers.js';
 import { cancel, erase, poll, retry, submit } from './batch-operations.js';
 import { type ModelSchemas, withExamples } from './model-schemas.js';
 import { problemResponses } from './problems.js';
+import { scheduleOperations } from './schedule-operations.js';
 
 const JSON_TYPE = 'application/json';
 
@@ -30,6 +31,7 @@ export function operations(models: ModelSchemas, result: z.ZodType, page: z.ZodT
         responses: { 200: ok('The model.', Model), ...problemResponses('unknown_model', 'not_found') },
       },
     },
+    ...scheduleOperations(),
     '/healthz': {
       get: { ...get('alive', 'Operation', 'The process lives', Alive), ...open(Alive) },
     },

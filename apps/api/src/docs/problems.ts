@@ -14,11 +14,17 @@ const MEANING: Record<RequestCode, string> = {
     'another request with this `Idempotency-Key` is under way, or has taken it over; `Retry-After` says when to ask again',
   idempotency_key_reused: 'this `Idempotency-Key` was used for another request',
   internal: 'a fault of ours; the log has it under the request id',
-  invalid_body: 'JSON, but neither a list of rows nor an object with `inputs`, or nested too deep',
+  invalid_body:
+    'JSON, but neither a list of rows nor an object with `inputs`, or no object where one is wanted, or nested too deep',
   invalid_idempotency_key: '`Idempotency-Key` is no key',
+  invalid_logical_date:
+    'no date of this schedule; the message has the form that it must have, or the nearest ones',
   invalid_parameter: 'a parameter has a value that is none of its values',
+  invalid_range: '`from` or `to` is no day, or they are the wrong way round',
   invalid_rows:
     'rows that cannot be predicted: `errors` lists the first 100 of them, `invalid_rows` counts them',
+  invalid_schedule:
+    'the schedule is not right: `problems` has every field that is wrong, and what would be right',
   malformed_body: 'not JSON, or not UTF-8',
   malformed_encoding: 'not gzip, or cut short',
   malformed_header: 'the CSV header has broken quotes or is not UTF-8',
@@ -32,6 +38,9 @@ const MEANING: Record<RequestCode, string> = {
     'there is too much in flight, or the store is nearly full; nothing was accepted; `Retry-After` says when to try again',
   result_expired: 'the task was there, its results are no longer',
   row_too_large: 'a line or record is longer than the limit',
+  run_exists: 'there is a run of this date: it is under way, or `force` is needed to make it once more',
+  schedule_exists: 'there is a schedule of this name, yours or another client’s',
+  schedule_from_file: 'the schedule comes from a file, which wins over requests: change the file',
   task_ended:
     'the task was cancelled or erased, or its expires_in passed, while its rows were being received',
   task_erased: 'the task was there; it was erased',
@@ -40,15 +49,19 @@ const MEANING: Record<RequestCode, string> = {
   too_many_retries: 'the rows of the task have been retried as often as they may be',
   store_unavailable: 'the service cannot take or give anything now; `Retry-After` says when to try again',
   too_many_rows: 'more rows than the model allows one task; `limit_rows` says how many',
+  too_many_runs: 'more runs than one request may make, or than may wait; `limit_runs` says how many',
+  too_many_schedules: 'there are as many schedules as there may be',
   too_much_in_flight:
     'this client has too many rows or bytes in flight; nothing was accepted; `Retry-After` says when to try again',
   unauthorized: 'no key, or an unknown one',
   unknown_column: 'the CSV header has a column that is no feature',
   unknown_model: 'no worker has served it; `models` lists those that are',
   unknown_parameter: 'there is no such parameter; misspelt, most likely',
+  unknown_run: 'the schedule has no run of this date, or it is forgotten',
+  unknown_schedule: 'no schedule of this name, or not yours',
   unknown_task: 'no task with this id, or not yours',
   unsupported_encoding: 'only gzip',
-  unsupported_media_type: 'only JSON, NDJSON and CSV in UTF-8',
+  unsupported_media_type: 'only JSON, NDJSON and CSV in UTF-8; of schedules only JSON',
   upload_aborted:
     'on a failed task: its client went away, or the process that received it ended or fell silent',
   upload_interrupted:
@@ -71,10 +84,16 @@ export const Problem = z
     limit_bytes: z.int().optional(),
     limit_ratio: z.int().optional().describe('Of the inflated body to what was sent.'),
     limit_rows: z.int().optional(),
+    limit_runs: z.int().optional(),
+    runs: z.int().optional().describe('Dates in the range, counted up to 10,000.'),
     in_flight_bytes: z.int().optional(),
     in_flight_rows: z.int().optional(),
     erased_at: z.string().meta({ format: 'date-time' }).optional(),
     expired_at: z.string().meta({ format: 'date-time' }).optional(),
+    problems: z
+      .array(z.object({ field: z.string().describe('Such as `sink.format`.'), message: z.string() }))
+      .optional()
+      .describe('What is wrong with a schedule, field by field.'),
     invalid_rows: z.int().optional().describe('How many rows are wrong.'),
     errors: z
       .array(

@@ -5,8 +5,7 @@ import type { Logger } from '@millrace/process/logger';
 import type { Producer } from '@millrace/queue/producer';
 import type { RowDeps } from '@millrace/tasks/merged-rows';
 import type { RequestHandler } from 'express';
-import { z } from 'zod';
-import { parseParameters } from '../query.js';
+import { NoQuery, parseParameters } from '../query.js';
 import { sendJson } from '../send-json.js';
 import { findOwn, type OwnTaskDeps, readOwn, unknownTask } from './own-task.js';
 import { describeTask } from './task-answer.js';
@@ -16,27 +15,32 @@ export interface EndTaskDeps extends RowDeps, OwnTaskDeps {
   log: Logger;
 }
 
-const NoQuery = z.object({});
+export type CancelDeps = Pick<EndTaskDeps, 'store' | 'producer' | 'log'>;
 
 /** What is done stays readable; what is not is never computed. Cancelling what has ended changes nothing. */
 export function cancelRoute(deps: EndTaskDeps): RequestHandler<{ id: string }> {
   return async (request, response) => {
     parseParameters(NoQuery, request.query, 'query parameter');
-    const { store, log } = deps;
+    const { store } = deps;
     const { client, requestId } = response.locals;
     const { id } = request.params;
     response.locals.taskId = id;
     const found = await readOwn(deps, id, client);
-    if ((await store.end(id, 'cancelled')) === 'halted') {
-      log.info('a task was cancelled', { task_id: id, request_id: requestId, client });
-      await removeJobs(deps, found);
-      // Should this be lost, the reaper does it.
-      await store.settle(id).catch(() => {});
-    }
+    await cancelTask(deps, found, { request_id: requestId, client });
     const task = await store.read(id);
     if (task === undefined) throw unknownTask();
     sendJson(response, await describeTask(deps, task));
   };
+}
+
+/** @param about members of the line in the log */
+export async function cancelTask(deps: CancelDeps, task: Task, about: Record<string, string>): Promise<void> {
+  const { store, log } = deps;
+  if ((await store.end(task.id, 'cancelled')) !== 'halted') return;
+  log.info('a task was cancelled', { task_id: task.id, ...about });
+  await removeJobs(deps, task);
+  // Should this be lost, the reaper does it.
+  await store.settle(task.id).catch(() => {});
 }
 
 /** Erases a task with its retries. Erasing what was erased changes nothing, but for what a broken request has left. */
@@ -64,6 +68,6 @@ async function retryOf({ store }: EndTaskDeps, { id }: Task): Promise<Task | und
 }
 
 /** For tidiness: without its task a job is harmless, and a worker that takes it finds nothing to do. */
-async function removeJobs({ producer, log }: EndTaskDeps, { id, pool, chunks }: Task): Promise<void> {
+async function removeJobs({ producer, log }: CancelDeps, { id, pool, chunks }: Task): Promise<void> {
   await producer.remove(pool, id, chunks).catch(() => log.warn('the jobs of a task stay', { task_id: id }));
 }

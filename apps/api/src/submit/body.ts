@@ -16,16 +16,23 @@ const FORMATS: ReadonlyMap<string, BodyFormat> = new Map([
 
 /** @throws BatchError `unsupported_media_type` */
 export function bodyFormat(request: Request): BodyFormat {
+  const type = mediaType(request);
+  const format = FORMATS.get(type);
+  if (format !== undefined) return format;
+  throw unsupported('application/json, application/x-ndjson or text/csv', type);
+}
+
+/** @param wanted the types to send instead, in words */
+export function unsupported(wanted: string, type: string): BatchError {
+  const given = type === '' ? 'a body without content-type' : type;
+  return new BatchError('unsupported_media_type', `send ${wanted}, not ${given}`);
+}
+
+/** In lower case; empty when there is none. @throws BatchError `unsupported_media_type` unless the body is UTF-8 */
+export function mediaType(request: Request): string {
   const [type = '', ...parameters] = (request.get('content-type') ?? '')
     .split(';')
     .map((part) => part.trim().toLowerCase());
-  const format = FORMATS.get(type);
-  if (format === undefined) {
-    throw new BatchError(
-      'unsupported_media_type',
-      `send application/json, application/x-ndjson or text/csv, not ${type === '' ? 'a body without content-type' : type}`,
-    );
-  }
   const charset = parameters
     .find((parameter) => parameter.startsWith('charset='))
     ?.slice(8)
@@ -33,7 +40,7 @@ export function bodyFormat(request: Request): BodyFormat {
   if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8' && charset !== 'us-ascii') {
     throw new BatchError('unsupported_media_type', `the body must be UTF-8, not ${charset}`);
   }
-  return format;
+  return type;
 }
 
 export interface BodyLimits {

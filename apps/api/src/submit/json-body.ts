@@ -13,7 +13,7 @@ export interface JsonSubmission {
 
 /** @throws BatchError `malformed_body`, `invalid_body`, `unknown_parameter`, `invalid_parameter`, `empty_batch` */
 export function parseJsonBody(bytes: Uint8Array): JsonSubmission {
-  const submission = unwrap(parse(bytes));
+  const submission = unwrap(parseJson(bytes));
   if (submission.rows.length === 0) throw new BatchError('empty_batch', 'the list of rows is empty');
   return submission;
 }
@@ -41,7 +41,8 @@ function quoted(name: string): string {
   return JSON.stringify(name.slice(0, 40));
 }
 
-function parse(bytes: Uint8Array): unknown {
+/** @throws BatchError `malformed_body`, `invalid_body` */
+export function parseJson(bytes: Uint8Array): unknown {
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);

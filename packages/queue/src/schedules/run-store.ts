@@ -48,6 +48,12 @@ export interface RunProgress {
   writtenRows?: number;
 }
 
+/** @property next the date to go on before; undefined when there are no more */
+export interface RunPage {
+  runs: RecordedRun[];
+  next: string | undefined;
+}
+
 /** What a run has come to. */
 export interface RunEnd {
   status: RunStatus;
@@ -197,13 +203,25 @@ export class RunStore {
     return Object.keys(hash).length === 0 ? undefined : parseRun(hash);
   }
 
-  /** The last runs by when they are due, the latest first; those before a date when it is given. */
-  async list(schedule: string, limit: number, before?: string): Promise<RecordedRun[]> {
+  /** The last run by when it is due that is due by now. */
+  async latest(schedule: string): Promise<RecordedRun | undefined> {
     const key = `${this.base(schedule)}runs`;
-    const start = before === undefined ? 0 : ((await this.redis.zrevrank(key, before)) ?? -1) + 1;
-    const dates = await this.redis.zrevrange(key, start, start + limit - 1);
+    const [date] = await this.redis.zrevrangebyscore(key, this.now(), '-inf', 'LIMIT', 0, 1);
+    return date === undefined ? undefined : this.read(schedule, date);
+  }
+
+  /** The last runs by when they are due, the latest first; those before a date when it is given. */
+  async page(schedule: string, limit: number, before?: string): Promise<RunPage> {
+    const key = `${this.base(schedule)}runs`;
+    const rank = before === undefined ? -1 : await this.redis.zrevrank(key, before);
+    // The oldest are forgotten first: there is nothing before one that has been.
+    if (rank === null) return { runs: [], next: undefined };
+    const dates = await this.redis.zrevrange(key, rank + 1, rank + limit);
     const runs = await Promise.all(dates.map((date) => this.read(schedule, date)));
-    return runs.filter((run) => run !== undefined);
+    return {
+      runs: runs.filter((run) => run !== undefined),
+      next: dates.length < limit ? undefined : dates.at(-1),
+    };
   }
 
   private base(schedule: string): string {

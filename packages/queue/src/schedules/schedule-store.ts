@@ -5,7 +5,7 @@
 import type { Watermark } from '@millrace/schedule/cron-times';
 import type { Schedule } from '@millrace/schedule/schedule';
 import type { RedisConnection } from '../connection.js';
-import { HEARTBEAT_TTL_MS, type Keys, SCHEDULE_MS } from '../keys.js';
+import { type Keys, SCHEDULE_MS } from '../keys.js';
 import { defineScripts, type Script } from '../scripts/define-scripts.js';
 import { SCHEDULE_SCRIPTS } from '../scripts/schedule-scripts.js';
 import { parseScheduleRecord, type RecordedSchedule } from './run-record.js';
@@ -56,8 +56,8 @@ export class ScheduleStore {
     const { name, enabled } = definition;
     const now = this.now();
     // It is indexed before it is recorded: the index may name too many, never too few.
-    if (!(await this.index(name))) return 'full';
-    return (await this.scripts.putSchedule(
+    if (!(await this.index(name, SCHEDULES_MAX))) return 'full';
+    const reply = await this.scripts.putSchedule(
       this.key(name),
       now,
       writeWatermark({ at: now }),
@@ -67,7 +67,10 @@ export class ScheduleStore {
       fileAt ?? 0,
       enabled ? 1 : 0,
       mode,
-    )) as PutReply;
+    );
+    // Somebody may have forgotten the name meanwhile, not having found its record.
+    await this.index(name, Number.MAX_SAFE_INTEGER);
+    return reply as PutReply;
   }
 
   async read(name: string): Promise<RecordedSchedule | undefined> {
@@ -96,20 +99,23 @@ export class ScheduleStore {
   /** Removes the client's schedule. Its runs stay for their time. */
   async remove(name: string, client: string): Promise<'removed' | 'gone' | 'from_file'> {
     const reply = await this.scripts.removeSchedule(this.key(name), client, 0);
-    if (reply === 'removed') await this.redis.srem(this.keys.schedules(), name);
+    if (reply === 'removed') await this.forget(name);
     return reply as 'removed' | 'gone' | 'from_file';
   }
 
   /** Removes a schedule whose file no process has seen since `before`, in milliseconds since the epoch. True when it did. */
   async removeUnseen(name: string, before: number): Promise<boolean> {
     const isRemoved = (await this.scripts.removeSchedule(this.key(name), '', before)) === 'removed';
-    if (isRemoved) await this.redis.srem(this.keys.schedules(), name);
+    if (isRemoved) await this.forget(name);
     return isRemoved;
   }
 
   /** Takes a name out of the index that has no schedule. */
   async forget(name: string): Promise<void> {
-    if ((await this.redis.exists(this.key(name))) === 0) await this.redis.srem(this.keys.schedules(), name);
+    if ((await this.redis.exists(this.key(name))) === 1) return;
+    await this.redis.srem(this.keys.schedules(), name);
+    // It may have been recorded between the two.
+    if ((await this.redis.exists(this.key(name))) === 1) await this.index(name, Number.MAX_SAFE_INTEGER);
   }
 
   /** Keeps the schedules alive; for whoever ticks. */
@@ -128,18 +134,8 @@ export class ScheduleStore {
     return Number((await this.redis.get(this.keys.ticked())) ?? 0);
   }
 
-  /** Says that a scheduler process lives. */
-  async beat(): Promise<void> {
-    await this.redis.set(this.keys.schedulers(), this.now(), 'PX', HEARTBEAT_TTL_MS);
-  }
-
-  private async index(name: string): Promise<boolean> {
-    const key = this.keys.schedules();
-    if ((await this.redis.sismember(key, name)) === 1) return true;
-    if ((await this.redis.scard(key)) >= SCHEDULES_MAX) return false;
-    await this.redis.sadd(key, name);
-    await this.redis.pexpire(key, SCHEDULE_MS);
-    return true;
+  private async index(name: string, namesMax: number): Promise<boolean> {
+    return (await this.scripts.indexSchedule(this.keys.schedules(), name, namesMax)) === 1;
   }
 
   private key(name: string): string {

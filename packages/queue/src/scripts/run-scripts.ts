@@ -4,15 +4,17 @@
  * milliseconds since the epoch.
  *
  * A run that has not ended is in its lane, by when it is due: `schedule` (those that the clock has made, missed ones that
- * are made up for among them), `backfill` or `manual`. It may begin when fewer runs are before it in its lane than may run
- * side by side there.
+ * are made up for among them), `backfill` or `manual`; those that have begun are before all others. It may begin when fewer
+ * runs are before it in its lane than may run side by side there.
+ *
+ * A name that one client has given up may be another's: what has ended of the first one's runs makes way.
  */
 import { RUN_KEPT_MS, SCHEDULE_MS } from '../keys.js';
 import type { ScriptDefinition } from './define-scripts.js';
 
 /** Runs that are remembered of one schedule; the oldest that have ended go first. */
 const RUNS_KEPT = 1_000;
-/** Runs of one schedule that have not ended. */
+/** Runs of one lane that have not ended. */
 export const OPEN_RUNS_MAX = 1_000;
 /** Alarms that wait to be taken. */
 const OUTBOX_MAX = 1_000;
@@ -44,8 +46,21 @@ local function ask_to_cancel(date, reason, now)
 end
 `;
 
-/** Needs BASE. Defines `add_run(run, now)` for a run without a record, and `forget_oldest()`. */
+/**
+ * Needs BASE. Defines `status_for(date, client)`, false when there is no such run or it makes way, `add_run(run, now)` for
+ * such a one, `clear_run(date)` for one that runs again, and `forget_oldest()`.
+ */
 const ADD = `
+local function status_for(date, client)
+  local run = redis.call('HMGET', run_key(date), 'status', 'client')
+  if run[1] and has_ended(run[1]) and run[2] ~= client then return false end
+  return run[1]
+end
+-- The attempts are counted on: whoever still holds an earlier one has lost it.
+local function clear_run(date)
+  redis.call('HDEL', run_key(date), 'task', 'model', 'accepted', 'written_rows', 'written', 'rows', 'error_code',
+    'error_message', 'cancel', 'started_at', 'finished_at', 'late_at')
+end
 local function open_run(run)
   local score = string.format('%.0f', run.due_at)
   redis.call('PEXPIRE', run_key(run.logical_date), ${SCHEDULE_MS})
@@ -54,8 +69,10 @@ local function open_run(run)
 end
 local function add_run(run, now)
   local score = string.format('%.0f', run.due_at)
+  clear_run(run.logical_date)
   redis.call('HSET', run_key(run.logical_date), 'logical_date', run.logical_date, 'due_at', score, 'lane', run.lane,
-    'trigger', run.trigger, 'status', run.status, 'parallel', run.parallel, 'created_at', now, 'attempt', 0)
+    'trigger', run.trigger, 'status', run.status, 'parallel', run.parallel, 'created_at', now)
+  redis.call('HSETNX', run_key(run.logical_date), 'attempt', 0)
   redis.call('ZADD', base .. 'runs', score, run.logical_date)
   redis.call('PEXPIRE', base .. 'runs', ${SCHEDULE_MS})
   if has_ended(run.status) then end_run(run.logical_date, run.lane, run.status, now) else open_run(run) end
@@ -74,7 +91,8 @@ end
 `;
 
 /**
- * Makes the runs of the dates that have come, and notes up to when they have, if nobody has done so meanwhile.
+ * Makes the runs of the dates that have come, and notes up to when they have, if nobody has done so meanwhile. Where as many
+ * wait as may, a run is skipped, or missed when it was to be made up for.
  * KEYS base · ARGV now, revision, watermark that was read, new watermark, runs as JSON, definition, client, overlap, alarms
  * → 1 · 0 when the schedule has another revision or watermark by now
  */
@@ -86,13 +104,19 @@ local schedule = base .. 'schedule'
 local found = redis.call('HMGET', schedule, 'revision', 'watermark')
 if found[1] ~= ARGV[2] or found[2] ~= ARGV[3] then return 0 end
 for _, run in ipairs(cjson.decode(ARGV[5])) do
-  if redis.call('EXISTS', run_key(run.logical_date)) == 0 then
-    local open = redis.call('ZRANGE', lane_key('schedule'), 0, -1)
-    if run.status == 'waiting' and run.trigger == 'schedule' and #open > 0 then
+  if not status_for(run.logical_date, ARGV[7]) then
+    local open = redis.call('ZCARD', lane_key('schedule'))
+    if run.status == 'waiting' and run.trigger == 'schedule' and open > 0 then
       if overlap == 'skip' then run.status = 'skipped' end
       if overlap == 'cancel_previous' then
-        for _, date in ipairs(open) do ask_to_cancel(date, 'overlap', now) end
+        for _, date in ipairs(redis.call('ZRANGE', lane_key('schedule'), 0, -1)) do
+          ask_to_cancel(date, 'overlap', now)
+        end
+        open = redis.call('ZCARD', lane_key('schedule'))
       end
+    end
+    if run.status == 'waiting' and open >= ${OPEN_RUNS_MAX} then
+      run.status = run.trigger == 'catch_up' and 'missed' or 'skipped'
     end
     add_run(run, now)
     redis.call('HSET', run_key(run.logical_date), 'definition', ARGV[6], 'client', ARGV[7], 'revision', ARGV[2])
@@ -116,11 +140,9 @@ const ADD_RUNS: ScriptDefinition = {
   lua: `${BASE}${ADD}
 local now, again = ARGV[1], ARGV[6]
 local runs = cjson.decode(ARGV[2])
-local replies = {}
-if #runs > 0 and redis.call('ZCARD', lane_key(runs[1].lane)) + #runs > ${OPEN_RUNS_MAX} then return {'full'} end
+local replies, added = {}, 0
 for at, run in ipairs(runs) do
-  local key = run_key(run.logical_date)
-  local status = redis.call('HGET', key, 'status')
+  local status = status_for(run.logical_date, ARGV[4])
   local is_success = status == 'succeeded' or status == 'partially_succeeded'
   if not status then
     replies[at] = 'created'
@@ -129,10 +151,14 @@ for at, run in ipairs(runs) do
   else
     replies[at] = 'exists'
   end
+  if replies[at] ~= 'exists' then added = added + 1 end
+end
+if added > 0 and redis.call('ZCARD', lane_key(runs[1].lane)) + added > ${OPEN_RUNS_MAX} then return {'full'} end
+for at, run in ipairs(runs) do
+  local key = run_key(run.logical_date)
   if replies[at] == 'created' then add_run(run, now) end
   if replies[at] == 'again' then
-    redis.call('HDEL', key, 'task', 'accepted', 'written_rows', 'written', 'rows', 'error_code', 'error_message', 'cancel',
-      'started_at', 'finished_at', 'late_at')
+    clear_run(run.logical_date)
     redis.call('HSET', key, 'lane', run.lane, 'trigger', run.trigger, 'status', 'waiting', 'parallel', run.parallel)
     open_run(run)
   end
@@ -161,6 +187,8 @@ if run[1] == 'waiting' then
   local place = redis.call('ZRANK', lane_key(run[2]), ARGV[1])
   if not place or place >= tonumber(run[3]) then return {'wait'} end
   redis.call('HSET', key, 'status', 'running', 'started_at', ARGV[2])
+  -- Runs that are due earlier may still be added. It stays before them, and counts.
+  redis.call('ZADD', lane_key(run[2]), 0, ARGV[1])
 end
 redis.call('HINCRBY', key, 'attempt', 1)
 return redis.call('HGETALL', key)
@@ -223,7 +251,7 @@ for at = 1, #ARGV do
     if not run[1] then
       redis.call('ZREM', key, date)
     else
-      local may_begin = run[1] == 'running' or place <= tonumber(run[3])
+      local may_begin = run[1] == 'running' or place < tonumber(run[3])
       heads[#heads + 1] = {date, run[1], run[2], may_begin and 1 or 0, run[4] or '', run[5] or '', run[6] or ''}
     end
   end

@@ -63,7 +63,20 @@ return 'removed'
 `,
 };
 
+/** Notes that a name is a schedule's. KEYS names · ARGV name, how many there may be → 1 · 0 when there are as many */
+const INDEX: ScriptDefinition = {
+  numberOfKeys: 1,
+  lua: `
+local is_new = redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 0
+if is_new and redis.call('SCARD', KEYS[1]) >= tonumber(ARGV[2]) then return 0 end
+redis.call('SADD', KEYS[1], ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ${SCHEDULE_MS})
+return 1
+`,
+};
+
 export const SCHEDULE_SCRIPTS = {
+  indexSchedule: INDEX,
   putSchedule: PUT,
   removeSchedule: REMOVE,
 } satisfies Record<string, ScriptDefinition>;
