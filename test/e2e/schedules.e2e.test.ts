@@ -65,7 +65,7 @@ it('every date of a schedule of every two seconds is run once, though a schedule
   }
   define('often', { cron: '*/2 * * * * *', catch_up: 'all', overlap: 'queue', enabled: false });
   await vi.waitFor(async () => expect(await open('often')).toBe(0), WAITING);
-  const made = (await runs.list('often', 1_000)).reverse();
+  const made = (await runs.page('often', 1_000)).runs.reverse();
   const dates = made.map(({ logicalDate }) => Date.parse(logicalDate));
   expect(dates).toEqual(dates.map((_, at) => (dates[0] as number) + 2_000 * at));
   expect(new Set(made.map(({ status }) => status))).toEqual(new Set(['succeeded']));
@@ -83,7 +83,7 @@ it('every date of a schedule of every two seconds is run once, though a schedule
 });
 
 async function ended(schedule: string): Promise<number> {
-  return (await runs.list(schedule, 1_000)).filter(({ finishedAt }) => finishedAt !== undefined).length;
+  return (await runs.page(schedule, 1_000)).runs.filter(({ finishedAt }) => finishedAt !== undefined).length;
 }
 
 async function open(schedule: string): Promise<number> {

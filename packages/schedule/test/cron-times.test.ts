@@ -130,6 +130,29 @@ it('a run by hand has the moment in UTC as its date', () => {
   expect(momentDate(Date.parse('2026-11-20T13:31:07.999Z'))).toBe('2026-11-20T13:31:07Z');
 });
 
+it.each([
+  ['0 0 * * SAT-SUN', [1, 7, 8, 14, 15, 21, 22, 28, 29]],
+  ['0 0 * * 6-7', [1, 7, 8, 14, 15, 21, 22, 28, 29]],
+  ['0 0 * NOV 0', [1, 8, 15, 22, 29]],
+  ['0 0 * * FRI#2', [13]],
+  ['0 0 * * FRI#L', [27]],
+  ['0 0 * * MON#5', [30]],
+  ['0 0 1,L * *', [1, 30]],
+  ['0 0 L * *', [30]],
+  ['0 0 LW * *', [30]],
+  // The first of November is a Sunday, the 14th a Saturday.
+  ['0 0 1W * *', [2]],
+  ['0 0 14W * *', [13]],
+  ['0 0 15W * *', [16]],
+  ['0 0 31W * *', []],
+  // Two day fields that are not `*`: either is enough.
+  ['0 0 13 * FRI', [6, 13, 20, 27]],
+  ['0 0 */10 * MON', [1, 2, 9, 11, 16, 21, 23, 30]],
+])('in November 2026 "%s" comes on %j', (cron, days) => {
+  const found = [...new CronTimes(cron, 'UTC').range('2026-11-01', '2026-11-30')];
+  expect(found.map(({ logicalDate }) => Number(logicalDate.slice(8)))).toEqual(days);
+});
+
 describe('a cron that never comes', () => {
   it.each(['0 0 30 2 *', '0 0 31 2,4,6,9,11 *', '0 0 31W 4 *', '0 * 30 FEB *'])('%s is refused', (cron) => {
     expect(() => new CronTimes(cron, 'UTC')).toThrow(

@@ -138,7 +138,9 @@ export class Ticker {
     if (head.isToBeCancelled && taskId !== undefined) await cancelTask(taskId);
     if (head.mayBegin) await queueRun(name, logicalDate);
     const definition = known?.schedule.definition;
-    if (definition === undefined || head.status !== 'waiting' || head.isKnownAsLate) return;
+    // What somebody asks for later is not late.
+    const isByClock = head.trigger === 'schedule' || head.trigger === 'catch_up';
+    if (definition === undefined || !isByClock || head.status !== 'waiting' || head.isKnownAsLate) return;
     if (now() <= dueAt + definition.start_deadline * 1000) return;
     const alarm = {
       type: 'run.late' as const,

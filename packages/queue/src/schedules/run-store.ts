@@ -32,6 +32,7 @@ export interface RunHead {
   isToBeCancelled: boolean;
   taskId: string | undefined;
   isKnownAsLate: boolean;
+  trigger: Trigger;
 }
 
 /** Runs are in order, and bounded in parallel, among those of one lane. */
@@ -176,7 +177,7 @@ export class RunStore {
   /** The runs at the head of each lane. */
   async heads(schedule: string): Promise<RunHead[]> {
     const reply = (await this.scripts.headsOfRuns(this.base(schedule), ...LANES)) as string[][];
-    return reply.map(([logicalDate = '', status, dueAt, mayBegin, cancel, taskId = '', lateAt]) => ({
+    return reply.map(([logicalDate = '', status, dueAt, mayBegin, cancel, taskId = '', lateAt, trigger]) => ({
       logicalDate,
       status: status as RunHead['status'],
       dueAt: Number(dueAt),
@@ -184,6 +185,7 @@ export class RunStore {
       isToBeCancelled: cancel !== '',
       taskId: taskId === '' ? undefined : taskId,
       isKnownAsLate: lateAt !== '',
+      trigger: trigger as Trigger,
     }));
   }
 

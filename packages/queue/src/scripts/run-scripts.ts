@@ -237,7 +237,7 @@ return ask_to_cancel(ARGV[1], ARGV[3], ARGV[2])
 
 /**
  * What there is to do for a schedule beside its new dates: the runs at the head of each lane.
- * KEYS base · ARGV now, lanes → per run {date, status, due_at, whether it may begin, whether it is to be cancelled, task, late_at}
+ * KEYS base · ARGV now, lanes → per run {date, status, due_at, whether it may begin, whether it is to be cancelled, task, late_at, trigger}
  */
 const HEADS: ScriptDefinition = {
   numberOfKeys: 1,
@@ -247,12 +247,13 @@ for at = 1, #ARGV do
   local key = lane_key(ARGV[at])
   if redis.call('EXISTS', key) == 1 then redis.call('PEXPIRE', key, ${SCHEDULE_MS}) end
   for place, date in ipairs(redis.call('ZRANGE', key, 0, 31)) do
-    local run = redis.call('HMGET', run_key(date), 'status', 'due_at', 'parallel', 'cancel', 'task', 'late_at')
+    local run = redis.call('HMGET', run_key(date), 'status', 'due_at', 'parallel', 'cancel', 'task', 'late_at', 'trigger')
     if not run[1] then
       redis.call('ZREM', key, date)
     else
-      local may_begin = run[1] == 'running' or place < tonumber(run[3])
-      heads[#heads + 1] = {date, run[1], run[2], may_begin and 1 or 0, run[4] or '', run[5] or '', run[6] or ''}
+      -- Places are counted from 1.
+      local may_begin = run[1] == 'running' or place <= tonumber(run[3])
+      heads[#heads + 1] = {date, run[1], run[2], may_begin and 1 or 0, run[4] or '', run[5] or '', run[6] or '', run[7]}
     end
   end
 end

@@ -6,8 +6,8 @@ import { SCHEDULE_MS } from '../keys.js';
 import type { ScriptDefinition } from './define-scripts.js';
 
 /**
- * Records a schedule, or another definition of it. Dates that passed while it was disabled, or not there, are not due: the
- * watermark begins with it. One from a file wins over one that was made by a request, and is only replaced by a file that
+ * Records a schedule, or another definition of it. Dates that passed while it was disabled, not there, or due at other times
+ * are not due: the watermark begins anew. One from a file wins over one that was made by a request, and is only replaced by a file that
  * was written later.
  * KEYS schedule
  * ARGV now, watermark, definition, client, origin (`api` or `file`), when the file was written, enabled (1 or 0),
@@ -18,6 +18,10 @@ const PUT: ScriptDefinition = {
   numberOfKeys: 1,
   lua: `
 local now, watermark, definition, client, origin, file_at, enabled, mode = unpack(ARGV)
+local function times(text)
+  local schedule = cjson.decode(text)
+  return schedule.cron .. ' ' .. schedule.timezone
+end
 local found = redis.call('HMGET', KEYS[1], 'definition', 'client', 'origin', 'file_at', 'revision', 'enabled')
 if origin == 'file' then
   if found[3] == 'file' then
@@ -37,7 +41,8 @@ redis.call('HSET', KEYS[1], 'definition', definition, 'client', client, 'origin'
   'enabled', enabled, 'updated_at', now, 'seen_at', now)
 redis.call('HSETNX', KEYS[1], 'created_at', now)
 redis.call('HINCRBY', KEYS[1], 'revision', 1)
-if found[6] ~= '1' then redis.call('HSET', KEYS[1], 'watermark', watermark) end
+local goes_on = found[6] == '1' and times(found[1]) == times(definition)
+if not goes_on then redis.call('HSET', KEYS[1], 'watermark', watermark) end
 redis.call('PEXPIRE', KEYS[1], ${SCHEDULE_MS})
 return found[1] and 'replaced' or 'created'
 `,

@@ -1,0 +1,93 @@
+/**
+ * `npm run nightly -- --date 2026-11-20`: runs the nightly recommendations of one date by hand, shows how far they have
+ * come, and the first of them. Uses the platform that runs on this machine, or starts one for as long as it takes.
+ */
+import { readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { readConfig } from '@millrace/process/config';
+import { z } from 'zod';
+import { LocalSettings, withPlatform } from './local-platform.js';
+import { Progress } from './progress.js';
+import { runProgram, say } from './run-program.js';
+
+const SCHEDULE = 'nightly-recommendations';
+const LOOK_MS = 200;
+const SHOWN_ROWS = 3;
+const SHOWN_TITLES = 3;
+
+const Run = z.object({
+  status: z.string(),
+  task_id: z.string().optional(),
+  error: z.object({ code: z.string(), message: z.string() }).optional(),
+  written: z.object({ location: z.string(), rows: z.number(), sha256: z.string().optional() }).optional(),
+});
+type Run = z.infer<typeof Run>;
+const Task = z.object({ rows: z.record(z.string(), z.number()) });
+const Line = z.object({
+  row: z.number(),
+  prediction: z.object({ titles: z.array(z.string()) }).optional(),
+});
+const Problem = z.object({ detail: z.string() });
+const OPEN = new Set(['waiting', 'running']);
+
+await runProgram(async (signal) => {
+  const { values } = parseArgs({ options: { date: { type: 'string' } } });
+  const date = values.date ?? new Date().toISOString().slice(0, 10);
+  const settings = readConfig(LocalSettings, process.env);
+  const url = `http://${settings.HOST}:${settings.PORT}`;
+  if (await answers(url)) return nightly(url, date, signal);
+  say(`Nothing answers at ${url}: the platform is started for this run.`);
+  const own = { LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn', WORKER_PORT: '0', SCHEDULER_PORT: '0' };
+  Object.assign(process.env, own, { PORT: '0' });
+  await withPlatform({ ...settings, PORT: 0 }, say, signal, (ownUrl) => nightly(ownUrl, date, signal));
+});
+
+async function answers(url: string): Promise<boolean> {
+  const response = await fetch(`${url}/healthz`).catch(() => undefined);
+  return response?.ok === true;
+}
+
+async function nightly(url: string, date: string, signal: AbortSignal): Promise<void> {
+  const runs = `${url}/v1/schedules/${SCHEDULE}`;
+  const body = JSON.stringify({ logical_date: date, force: true });
+  const headers = { 'content-type': 'application/json' };
+  await ask(`${runs}/run`, Run, { method: 'POST', headers, body });
+  const progress = new Progress(process.stderr, `${SCHEDULE} ${date}`);
+  let run: Run;
+  do {
+    if (signal.aborted) return say('Stopped looking; the run goes on where the platform does.');
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    run = await ask(`${runs}/runs/${date}`, Run);
+    if (run.task_id !== undefined) {
+      const { rows } = await ask(`${url}/batch-result/${run.task_id}`, Task);
+      const { total = 0, pending = 0, running = 0 } = rows;
+      progress.show(total - pending - running, total);
+    }
+  } while (OPEN.has(run.status));
+  progress.end();
+  if (run.written === undefined) throw new Error(`the run ${run.status}: ${run.error?.message ?? ''}`);
+  const { location, rows } = run.written;
+  say(`${run.status}: ${rows} rows in ${location}`);
+  await showFirst(location);
+}
+
+/** The first rows of a result, by title. */
+async function showFirst(path: string): Promise<void> {
+  const lines = (await readFile(path, 'utf8')).split('\n', SHOWN_ROWS);
+  for (const line of lines) {
+    const { row, prediction } = Line.parse(JSON.parse(line));
+    const titles = prediction?.titles ?? [];
+    process.stdout.write(`\nuser ${row + 1}\n`);
+    for (const [place, title] of titles.slice(0, SHOWN_TITLES).entries()) {
+      process.stdout.write(`  ${place + 1}. ${title}\n`);
+    }
+  }
+}
+
+/** @throws Error with what the platform says against it */
+async function ask<T>(url: string, schema: z.ZodType<T>, request?: RequestInit): Promise<T> {
+  const response = await fetch(url, request);
+  const body: unknown = await response.json();
+  if (response.ok) return schema.parse(body);
+  throw new Error(Problem.safeParse(body).data?.detail ?? `${url} answered ${response.status}`);
+}
