@@ -66,6 +66,7 @@ export class ScheduleStore {
       fileAt === undefined ? 'api' : 'file',
       fileAt ?? 0,
       enabled ? 1 : 0,
+      `${definition.cron} ${definition.timezone}`,
       mode,
     );
     // Somebody may have forgotten the name meanwhile, not having found its record.

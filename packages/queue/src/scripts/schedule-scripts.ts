@@ -10,19 +10,15 @@ import type { ScriptDefinition } from './define-scripts.js';
  * are not due: the watermark begins anew. One from a file wins over one that was made by a request, and is only replaced by a file that
  * was written later.
  * KEYS schedule
- * ARGV now, watermark, definition, client, origin (`api` or `file`), when the file was written, enabled (1 or 0),
- * mode: `create`, `replace`, or the revision that the schedule must have
+ * ARGV now, watermark, definition, client, origin (`api` or `file`), when the file was written, enabled (1 or 0), its times
+ * (cron and zone), mode: `create`, `replace`, or the revision that the schedule must have
  * → `created` · `replaced` · `same` · `exists` (or is another client's) · `from_file` · `changed` (another revision) · `older` (the file)
  */
 const PUT: ScriptDefinition = {
   numberOfKeys: 1,
   lua: `
-local now, watermark, definition, client, origin, file_at, enabled, mode = unpack(ARGV)
-local function times(text)
-  local schedule = cjson.decode(text)
-  return schedule.cron .. ' ' .. schedule.timezone
-end
-local found = redis.call('HMGET', KEYS[1], 'definition', 'client', 'origin', 'file_at', 'revision', 'enabled')
+local now, watermark, definition, client, origin, file_at, enabled, times, mode = unpack(ARGV)
+local found = redis.call('HMGET', KEYS[1], 'definition', 'client', 'origin', 'file_at', 'revision', 'enabled', 'times')
 if origin == 'file' then
   if found[3] == 'file' then
     redis.call('HSET', KEYS[1], 'seen_at', now)
@@ -38,10 +34,10 @@ if found[1] == definition and found[2] == client and found[3] == origin then
   return 'same'
 end
 redis.call('HSET', KEYS[1], 'definition', definition, 'client', client, 'origin', origin, 'file_at', file_at,
-  'enabled', enabled, 'updated_at', now, 'seen_at', now)
+  'enabled', enabled, 'times', times, 'updated_at', now, 'seen_at', now)
 redis.call('HSETNX', KEYS[1], 'created_at', now)
 redis.call('HINCRBY', KEYS[1], 'revision', 1)
-local goes_on = found[6] == '1' and times(found[1]) == times(definition)
+local goes_on = found[6] == '1' and found[7] == times
 if not goes_on then redis.call('HSET', KEYS[1], 'watermark', watermark) end
 redis.call('PEXPIRE', KEYS[1], ${SCHEDULE_MS})
 return found[1] and 'replaced' or 'created'
