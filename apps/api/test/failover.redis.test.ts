@@ -10,8 +10,9 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { requireRedis } from '../../../test/fixtures/redis.js';
 import { follow, REPLICATION_SETTINGS } from '../../../test/fixtures/redis-replication.js';
 import { newTask } from '../../../test/fixtures/task.js';
+import { all, workOff } from '../../../test/fixtures/worked-off.js';
 import { type Harness, IDS, startHarness } from './harness.js';
-import { all, submitRows, workOff } from './worked-off.js';
+import { submitRows } from './numbered-rows.js';
 
 const keys = new Keys('failover');
 let directory: string;
@@ -67,7 +68,7 @@ it('a task that it has is there, and is finished; one that it has missed is lost
   await failOver();
   expect((await get(missed).expect(410)).body.code).toBe('task_lost');
   expect((await get(replicated).expect(200)).body).toMatchObject({ status: 'pending', rows: { total: 3 } });
-  await workOff(harness, replicated, all('predicted'));
+  await workOff(harness.store, replicated, all('predicted'));
   expect((await get(replicated).expect(200)).body).toMatchObject({ status: 'succeeded' });
 });
 

@@ -3,8 +3,9 @@ import { TaskStore } from '@millrace/queue/task-store';
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
+import { all, workOff } from '../../../test/fixtures/worked-off.js';
 import { type Harness, startHarness } from './harness.js';
-import { all, submitRows, workOff } from './worked-off.js';
+import { submitRows } from './numbered-rows.js';
 
 const redis = useRedis();
 const keys = redis.freshKeys();
@@ -35,7 +36,7 @@ describe('who waits for a task', () => {
 describe('results that went before their time', () => {
   it('are gone for an API whose clock is behind, too', async () => {
     const id = await submitRows(harness, 3);
-    await workOff(harness, id, all('predicted'));
+    await workOff(harness.store, id, all('predicted'));
     const ahead = new TaskStore(redis.redis, keys, undefined, () => Date.now() + 3_000);
     await ahead.expireResults(id);
     expect((await get(id).expect(410)).body.code).toBe('result_expired');
@@ -65,7 +66,7 @@ describe('a key whose task was lost after it was answered', () => {
 describe('a retry', () => {
   it('of which Redis has lost a chunk is not accepted by whoever asks next, but replaced', async () => {
     const id = await submitRows(harness, 25);
-    await workOff(harness, id, all('timeout'));
+    await workOff(harness.store, id, all('timeout'));
     const lost = (await retry(id).expect(202)).body.task_id;
     // As it is when its process ends between link and seal, and Redis has forgotten the last chunk.
     await redis.redis.hset(keys.task(lost), { status: 'receiving', chunks: 2, total: 20, pending: 20 });
@@ -78,11 +79,11 @@ describe('a retry', () => {
 
   it('is the last of sixteen, whichever of the chain is asked for it', async () => {
     const id = await submitRows(harness, 1);
-    await workOff(harness, id, all('timeout'));
+    await workOff(harness.store, id, all('timeout'));
     const first = (await retry(id).expect(202)).body.task_id;
-    await workOff(harness, first, all('timeout'));
+    await workOff(harness.store, first, all('timeout'));
     for (let count = 2; count <= 16; count++) {
-      await workOff(harness, (await retry(first).expect(202)).body.task_id, all('timeout'));
+      await workOff(harness.store, (await retry(first).expect(202)).body.task_id, all('timeout'));
     }
     expect((await retry(first).expect(409)).body.code).toBe('too_many_retries');
     expect((await get(id).expect(200)).body.retries).toHaveLength(16);

@@ -4,9 +4,10 @@ import fc from 'fast-check';
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
+import { all, type Outcome, type OutcomeOf, workOff } from '../../../test/fixtures/worked-off.js';
 import { type Harness, startHarness } from './harness.js';
+import { CSV, NDJSON, submitRows } from './numbered-rows.js';
 import { downloadResult } from './tasks.js';
-import { all, CSV, NDJSON, type Outcome, type OutcomeOf, submitRows, workOff } from './worked-off.js';
 
 /** As the harness cuts them. */
 const CHUNK_ROWS = 10;
@@ -20,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => harness.stop());
 
 const submitted = (rows: number, type?: string) => submitRows(harness, rows, type);
-const work = (id: string, outcomeOf: OutcomeOf) => workOff(harness, id, outcomeOf);
+const work = (id: string, outcomeOf: OutcomeOf) => workOff(harness.store, id, outcomeOf);
 /** The id of the retry that is accepted. */
 const retried = async (id: string): Promise<string> =>
   (await request(harness.app).post(`/batch-result/${id}/retry`).expect(202)).body.task_id;

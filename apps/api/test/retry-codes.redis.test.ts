@@ -3,9 +3,10 @@ import type { RequestCode } from '@millrace/batch/errors';
 import request from 'supertest';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
+import { all, workOff } from '../../../test/fixtures/worked-off.js';
 import type { AdmissionLimits } from '../dist/submit/admission.js';
 import { ADMISSION, type Harness, IDS, LIMITS, startHarness } from './harness.js';
-import { all, submitRows, workOff } from './worked-off.js';
+import { submitRows } from './numbered-rows.js';
 
 const redis = useRedis();
 const keys = redis.freshKeys();
@@ -30,7 +31,7 @@ async function retryWithin(limits: Partial<AdmissionLimits>, id: string): Promis
 
 async function failedTask(): Promise<string> {
   const id = await submitRows(harness, 30);
-  await workOff(harness, id, all('timeout'));
+  await workOff(harness.store, id, all('timeout'));
   return id;
 }
 

@@ -4,8 +4,9 @@ import { commandName } from '../../../test/fixtures/command-names.js';
 import { IRIS_FINGERPRINT } from '../../../test/fixtures/iris.js';
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { startRedisProxy } from '../../../test/fixtures/redis-proxy.js';
+import { all, type OutcomeOf, workOff } from '../../../test/fixtures/worked-off.js';
 import { type Harness, startHarness } from './harness.js';
-import { all, type OutcomeOf, submitRows, workOff } from './worked-off.js';
+import { submitRows } from './numbered-rows.js';
 
 const redis = useRedis();
 const keys = redis.freshKeys();
@@ -17,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => harness.stop());
 
 const submitted = (rows: number, type?: string) => submitRows(harness, rows, type);
-const work = (id: string, outcomeOf: OutcomeOf) => workOff(harness, id, outcomeOf);
+const work = (id: string, outcomeOf: OutcomeOf) => workOff(harness.store, id, outcomeOf);
 const retry = (id: string, query = '', { app } = harness) =>
   request(app).post(`/batch-result/${id}/retry${query}`);
 /** The id of the retry that is accepted. */
