@@ -280,6 +280,22 @@ describe('a run that is taken over, stopped or killed', () => {
     expect(written.rows).toBe(450);
   });
 
+  it('can try again when the connection is lost', async () => {
+    await table('row int PRIMARY KEY, value int');
+    const fence = async () => {
+      await postgresql.pool.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'millrace-scheduler'`,
+      );
+    };
+    await expect(write(sinkOf(), numbered(10), contextOf({ fence }))).rejects.toMatchObject({
+      code: 'sink_unavailable',
+      isTransient: true,
+    });
+    expect(await stored()).toEqual([]);
+    await write(sinkOf(), numbered(10));
+    expect(await stored()).toHaveLength(10);
+  });
+
   it('ends the statement that runs when it is cancelled', async () => {
     await table('row int PRIMARY KEY, value int');
     const holder = await postgresql.pool.connect();

@@ -34,6 +34,14 @@ async function sessions(): Promise<{ state: string; query: string }[]> {
   return rows;
 }
 
+/** As a server does that is restarted; all of them have ended when it resolves. */
+async function endConnections(): Promise<void> {
+  const { pool } = postgresql;
+  const ours = `FROM pg_stat_activity WHERE application_name = 'millrace-scheduler'`;
+  await pool.query(`SELECT pg_terminate_backend(pid) ${ours}`);
+  await until(async () => (await pool.query(`SELECT 1 ${ours}`)).rowCount === 0);
+}
+
 async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -192,6 +200,17 @@ describe('a source that cannot be read now', () => {
     expect(await sessions()).toHaveLength(1);
     abort.abort();
     await until(async () => (await sessions()).length === 0);
+  });
+
+  it('has lost its connection on the way, and the next one finds another', async () => {
+    const { bytes } = await open('SELECT n FROM generate_series(1, 100000) AS n');
+    const read = async () => {
+      for await (const _ of bytes) await endConnections();
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'source_unreadable', isTransient: true });
+    expect(await linesOf('SELECT 1 AS n')).toEqual(['{"n":1}']);
+    await endConnections();
+    expect(await linesOf('SELECT 1 AS n')).toEqual(['{"n":1}']);
   });
 
   it.each([

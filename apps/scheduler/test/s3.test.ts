@@ -112,7 +112,7 @@ describe('an object that is read', () => {
 });
 
 describe('an object that cannot be read', () => {
-  it.each([openS3Object, openS3Reader])('is not there (%o)', async (open) => {
+  it.each([openS3Object, openS3Reader])('is not there: $name', async (open) => {
     await expect(open(locationOf('users/none.csv'), deps(), never())).rejects.toMatchObject({
       code: 'source_not_found',
       isTransient: false,
@@ -126,7 +126,7 @@ describe('an object that cannot be read', () => {
   });
 
   it.each([openS3Object, openS3Reader])(
-    'is not ours, by a signature that does not hold (%o)',
+    'is not ours, by a signature that does not hold: $name',
     async (open) => {
       await s3.put(bucket, 'a', 'a');
       const others = new Connections({ lake: { ...s3.connection, secret_access_key: 'hunter2' } });
@@ -350,4 +350,12 @@ describe('results that are not to appear', () => {
       expect(await s3.uploadsIn(bucket)).toEqual([]);
     },
   );
+
+  it('leave the uploads of objects whose keys only begin alike', async () => {
+    const job = { connections: { lake: s3.connection }, rows: 300_000, partBytes: PART_BYTES };
+    await killSinkBefore('fence:1', { ...job, sink: { ...sinkOf('a.ndjson.2') } });
+    expect(await s3.uploadsIn(bucket)).toEqual(['a.ndjson.2']);
+    await write(sinkOf('a.ndjson'), outputOf(rows));
+    expect(await s3.uploadsIn(bucket)).toEqual(['a.ndjson.2']);
+  });
 });
