@@ -123,10 +123,14 @@ describe('a server that', () => {
     return { server, others: new Connections({ lake: { ...s3.connection, endpoint } }) };
   }
 
-  async function readFrom(answer: (response: ServerResponse) => void, signal = never()): Promise<unknown> {
+  async function readFrom(
+    answer: (response: ServerResponse) => void,
+    signal = never(),
+    idleMs = 100,
+  ): Promise<unknown> {
     const { server, others } = await serving(answer);
     try {
-      const { bytes } = await openS3Object(locationOf('a'), { connections: others, idleMs: 100 }, signal);
+      const { bytes } = await openS3Object(locationOf('a'), { connections: others, idleMs }, signal);
       return await all(bytes);
     } catch (error) {
       return error;
@@ -161,10 +165,14 @@ describe('a server that', () => {
   it('is in the middle when the run is cancelled', async () => {
     const abort = new AbortController();
     const reason = new Error('cancelled');
-    const error = await readFrom((response) => {
-      response.writeHead(200, { 'content-length': '10' });
-      response.write('abc', () => abort.abort(reason));
-    }, abort.signal);
+    const error = await readFrom(
+      (response) => {
+        response.writeHead(200, { 'content-length': '10' });
+        response.write('abc', () => abort.abort(reason));
+      },
+      abort.signal,
+      60_000,
+    );
     expect(error).toBe(reason);
   });
 });
