@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** `*.test.ts` needs nothing, `*.redis.test.ts` a Redis server of its own, `*.e2e.test.ts` whole processes. */
+/** `*.test.ts` needs nothing, `*.redis.test.ts`, `*.postgresql.test.ts` and `*.s3.test.ts` a server of their own, `*.e2e.test.ts` whole processes. */
 export default defineConfig({
   test: {
     include: ['{packages,apps}/*/test/**/*.test.ts', 'test/**/*.test.ts'],

@@ -12,12 +12,15 @@ const UNAVAILABLE = new Set(['08', '40', '53', '57', '58', 'XX']);
 /** Wrong password, no such database, a right that is missing. */
 const NOT_ALLOWED = new Set(['28', '3D']);
 const INSUFFICIENT_PRIVILEGE = '42501';
+/** Parameters that the statement does not have, or lacks. */
+const PROTOCOL_VIOLATION = '08P01';
 /** A lock that was not free, a transaction left idle for too long: both are about the moment. */
 const ABOUT_THE_MOMENT = new Set(['55P03', '25P03']);
 
 export function failureOf(error: unknown): Failure {
   if (!(error instanceof DatabaseError) || error.code === undefined) return 'unavailable';
   if (ABOUT_THE_MOMENT.has(error.code)) return 'unavailable';
+  if (error.code === PROTOCOL_VIOLATION) return 'refused';
   if (error.code === INSUFFICIENT_PRIVILEGE) return 'not_allowed';
   const group = error.code.slice(0, 2);
   if (NOT_ALLOWED.has(group)) return 'not_allowed';

@@ -100,17 +100,14 @@ async function* bodyBytes(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const late = () => new Error(`nothing came for ${idleMs} ms`);
-  const giveUp = () => body.destroy();
-  signal.addEventListener('abort', giveUp, { once: true });
   try {
     yield* boundIdle(body, idleMs, late);
-    // A stream that was destroyed for the abort has ended as well.
+    // A stream that the abort has destroyed may look like one that has ended.
     signal.throwIfAborted();
   } catch (error) {
     signal.throwIfAborted();
     throw unreadable(location, messageOf(error), error);
   } finally {
-    signal.removeEventListener('abort', giveUp);
     body.destroy();
   }
 }
