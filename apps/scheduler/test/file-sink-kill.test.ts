@@ -9,7 +9,7 @@ import { expect, it } from 'vitest';
 import { mulberry32 } from '../../../test/fixtures/mulberry32.js';
 import { useFolder } from './folder.js';
 
-const KILLS = 40;
+const KILLS = 25;
 /** Of the first version, less one; about a megabyte, which takes a few writes. */
 const LINES = 30_000;
 

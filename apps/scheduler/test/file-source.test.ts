@@ -179,7 +179,7 @@ describe('a file source', () => {
     const path = folder.write('data/a.ndjson', '{"a":1}\n'.repeat(200_000));
     const run = new AbortController();
     const source = { kind: 'file' as const, path };
-    const { bytes } = await openFileSource(source, { folders: [folder.path] }, sourceContext(run.signal));
+    const { bytes } = await openFileSource(source, { folders: [folder.path] }, sourceContext(run));
     const reading = bytes[Symbol.asyncIterator]();
     expect((await reading.next()).done).toBe(false);
     run.abort(new Error('cancelled'));

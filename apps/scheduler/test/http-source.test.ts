@@ -20,10 +20,10 @@ function open(
   url: string,
   connections: Connection[],
   bounds: Partial<HttpBounds> = {},
-  signal?: AbortSignal,
+  run?: AbortController,
 ) {
   const deps = { connections: { ofKind: () => connections }, bounds: { ...HTTP_BOUNDS, ...bounds } };
-  return openHttpSource({ kind: 'http', url }, deps, sourceContext(signal));
+  return openHttpSource({ kind: 'http', url }, deps, sourceContext(run));
 }
 
 describe('an HTTP source', () => {
@@ -190,7 +190,7 @@ describe('an HTTP source', () => {
       response.write('id\n');
     });
     const run = new AbortController();
-    const reading = read(open(`${url}/a.csv`, [{ url }], {}, run.signal));
+    const reading = read(open(`${url}/a.csv`, [{ url }], {}, run));
     await expect.poll(() => answers.length).toBe(1);
     run.abort(new Error('cancelled'));
     await expect(reading).rejects.toThrow('cancelled');

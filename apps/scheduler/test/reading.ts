@@ -1,8 +1,8 @@
 /** Reads sources as a run does. */
 import type { Rows, SourceContext } from '../dist/sources/source.js';
 
-export function sourceContext(signal = new AbortController().signal): SourceContext {
-  return { schedule: 'nightly', logicalDate: '2026-11-20', signal };
+export function sourceContext(run = new AbortController()): SourceContext {
+  return { schedule: 'nightly', logicalDate: '2026-11-20', signal: run.signal };
 }
 
 export async function textOf(bytes: AsyncIterable<Uint8Array | string>): Promise<string> {

@@ -249,8 +249,6 @@ describe('a webhook sink', () => {
         message: `the webhook "oncall" did not take rows 10 to 19: ${status} "no room"`,
       });
       expect(noted).toEqual([10]);
-      if (isTransient) expect(requests.length).toBeGreaterThan(2);
-      else expect(requests.length).toBe(2);
     },
   );
 });
