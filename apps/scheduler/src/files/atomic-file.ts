@@ -2,7 +2,7 @@
  * A file that appears under its name whole, on disk, or not at all, whenever the process is killed: it is written under a
  * hidden name in the same folder, which says whose attempt it was, and renamed.
  */
-import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
+import { access, type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /** AtomicFile is responsible for one attempt's file from its creation to its rename, or its removal. */
@@ -34,6 +34,11 @@ export class AtomicFile {
   async finish(): Promise<void> {
     await this.file.sync();
     await this.file.close();
+  }
+
+  /** @throws the system's ENOENT when a later attempt has removed what was written */
+  async checkThere(): Promise<void> {
+    await access(this.temporary);
   }
 
   /** Gives the finished file its name, in place of an older one. */

@@ -71,6 +71,7 @@ async function replace(
     await writable(path, () => file.finish());
     await context.fence();
     await writable(path, async () => {
+      await file.checkThere();
       await beforeRename?.();
       await file.appear();
     });

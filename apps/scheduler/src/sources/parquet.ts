@@ -110,7 +110,15 @@ function* printRows(
   const members = columns.map(({ name, print }, index) => {
     const head = `${index === 0 ? '' : ','}${JSON.stringify(name)}:`;
     const cells = values[index] ?? [];
-    return (row: number) => head + print(cells[row]);
+    return (row: number) => {
+      try {
+        return head + print(cells[row]);
+      } catch (error) {
+        throw new Error(`the column "${name}" has a value that is none: ${(error as Error).message}`, {
+          cause: error,
+        });
+      }
+    };
   });
   let text = '';
   for (let row = 0; row < rows; row++) {
