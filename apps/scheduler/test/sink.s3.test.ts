@@ -81,13 +81,13 @@ describe('results as an object', () => {
     };
     await write(sinkOf('a.csv', { outputs: 'all' }), output);
     await write(sinkOf('b.csv', { format: 'ndjson' }), output);
-    await write(sinkOf('c'), output);
+    await write(sinkOf('c.jsonl'), output);
     expect(formats).toEqual([
       ['csv', 'all'],
       ['ndjson', 'default'],
       ['ndjson', 'default'],
     ]);
-    expect(await s3.text(bucket, 'c')).toBe('');
+    expect(await s3.text(bucket, 'c.jsonl')).toBe('');
   });
 
   it('go up in parts while they come', async () => {
@@ -194,9 +194,20 @@ describe('results that are not to appear', () => {
     },
   );
 
+  it('have no manifest of the object before beside them', async () => {
+    const job = {
+      connections: { lake: s3.connection },
+      sink: { ...sinkOf('a.ndjson') },
+      partBytes: PART_BYTES,
+    };
+    await finishSink({ ...job, rows: 10 });
+    await killSinkBefore('fence:2', { ...job, rows: 20 });
+    expect(await s3.keysIn(bucket)).toEqual(['a.ndjson']);
+  });
+
   it('leave the uploads of objects whose keys only begin alike', async () => {
     const job = { connections: { lake: s3.connection }, rows: 300_000, partBytes: PART_BYTES };
-    await killSinkBefore('fence:1', { ...job, sink: { ...sinkOf('a.ndjson.2') } });
+    await killSinkBefore('fence:1', { ...job, sink: { ...sinkOf('a.ndjson.2', { format: 'ndjson' }) } });
     expect(await s3.uploadsIn(bucket)).toEqual(['a.ndjson.2']);
     await write(sinkOf('a.ndjson'), outputOf(rows));
     expect(await s3.uploadsIn(bucket)).toEqual(['a.ndjson.2']);

@@ -42,7 +42,10 @@ async function makeTask(deps: MakeTaskDeps, attempt: Attempt): Promise<Task> {
   const { schedule, logicalDate, client, definition } = attempt.run;
   const { model } = await deps.catalog.resolve(definition.model);
   await deps.admission.admit(client);
-  const rows = await deps.openSource(definition.source, { schedule, logicalDate, signal: attempt.signal });
+  // What it holds open is let go at the end, whichever way the upload ends.
+  const reading = new AbortController();
+  const signal = AbortSignal.any([attempt.signal, reading.signal]);
+  const rows = await deps.openSource(definition.source, { schedule, logicalDate, signal });
   const id = deps.ids.create(client);
   const { manifest, fingerprint } = model;
   const { pool } = manifest.limits;
@@ -65,5 +68,6 @@ async function makeTask(deps: MakeTaskDeps, attempt: Attempt): Promise<Task> {
     throw error;
   } finally {
     upload.stop();
+    reading.abort();
   }
 }

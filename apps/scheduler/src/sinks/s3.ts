@@ -1,12 +1,13 @@
 /** Writes results as an object of an S3-compatible server, and its manifest after it. */
 import { createHash } from 'node:crypto';
-import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import type { Outputs } from '@millrace/batch/results/read-chunk';
 import type { Connections } from '../connections/connections.js';
 import { RunError } from '../run-error.js';
 import { failureOf, messageOf } from '../s3/failure.js';
 import { abortLeftUploads, ObjectUpload } from '../s3/object-upload.js';
 import { manifestPath, manifestText } from './manifest.js';
+import { resultFormat } from './result-format.js';
 import type { RunOutput, SinkContext, WriteSink, Written } from './sink.js';
 
 /** With its templates filled in. */
@@ -15,7 +16,7 @@ export interface S3Sink {
   connection: string;
   bucket: string;
   key: string;
-  /** Absent: CSV where the key ends in `.csv`, else NDJSON. */
+  /** Absent: the key's extension tells. */
   format?: 'ndjson' | 'csv' | undefined;
   outputs?: Outputs | undefined;
 }
@@ -31,12 +32,12 @@ const CONTENT_TYPES = { ndjson: 'application/x-ndjson', csv: 'text/csv; charset=
 /** The object appears whole, and in place of an earlier one; a reader who waits for the manifest has all of it. */
 export const writeS3Sink: WriteSink<S3Sink, Deps> = async (sink, deps, output, context) => {
   const client = deps.connections.s3(sink.connection);
-  const format = sink.format ?? (sink.key.endsWith('.csv') ? 'csv' : 'ndjson');
+  const format = resultFormat(sink.key, sink.format);
   const address = { Bucket: sink.bucket, Key: sink.key };
   await naming(sink, context, () => abortLeftUploads(client, address, context.signal));
   const upload = new ObjectUpload(client, address, CONTENT_TYPES[format], context.signal, deps.partBytes);
   try {
-    const written = await writeObject(sink, upload, format, output, context);
+    const written = await writeObject(sink, client, upload, format, output, context);
     await writeManifest(sink, client, manifestText(output, format, written, new Date()), context);
     return written;
   } catch (error) {
@@ -48,6 +49,7 @@ export const writeS3Sink: WriteSink<S3Sink, Deps> = async (sink, deps, output, c
 
 async function writeObject(
   sink: S3Sink,
+  client: S3Client,
   upload: ObjectUpload,
   format: 'ndjson' | 'csv',
   output: RunOutput,
@@ -63,6 +65,7 @@ async function writeObject(
   }
   await naming(sink, context, () => upload.end());
   await context.fence();
+  await naming(sink, context, () => removeManifest(sink, client, context));
   await naming(sink, context, () => upload.publish());
   return {
     location: `s3://${sink.bucket}/${sink.key}`,
@@ -70,6 +73,12 @@ async function writeObject(
     bytes,
     sha256: digest.digest('hex'),
   };
+}
+
+/** That of an object that was there before goes first, so that one that is there always belongs to the object beside it. */
+async function removeManifest(sink: S3Sink, client: S3Client, { signal }: SinkContext): Promise<void> {
+  const command = new DeleteObjectCommand({ Bucket: sink.bucket, Key: manifestPath(sink.key) });
+  await client.send(command, { abortSignal: signal });
 }
 
 async function writeManifest(
