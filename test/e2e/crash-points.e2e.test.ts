@@ -5,16 +5,15 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type PlatformProcess, startProcess } from '@millrace/local/platform-process';
 import { freePort } from '@millrace/local/redis-server';
 import { Keys } from '@millrace/queue/keys';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { commandName } from '../fixtures/command-names.js';
 import { onnxModel } from '../fixtures/onnx-graph.js';
+import { FATES, ProxiedProcess } from '../fixtures/proxied-process.js';
 import { useRedis } from '../fixtures/redis.js';
-import { type Fate, type RedisProxy, startRedisProxy } from '../fixtures/redis-proxy.js';
 
-type ProcessKind = 'api' | 'worker';
+const KINDS = ['api', 'worker'] as const;
+type ProcessKind = (typeof KINDS)[number];
 
 /** By the process that sends them, in the order of a batch. */
 const POINTS: Record<ProcessKind, readonly string[]> = {
@@ -70,7 +69,6 @@ const BESIDES = new Set([
 const ELSEWHERE =
   /^(hello|info|client|select|ping|quit|subscribe|unsubscribe|scan|pttl|config)\b|\b(model|models|worker|workers|aliases|reaper)$|^type /;
 
-const FATES = ['refused', 'done, its reply lost', 'the last of its process'] as const;
 /** Platforms at work side by side: most of a run is waiting for locks. */
 const LANES = 4;
 const PREDICTED = 16_390;
@@ -103,10 +101,7 @@ interface Answer {
 /** A platform of one API and one worker, each with its own way to Redis. */
 class Lane {
   readonly keys: Keys;
-  readonly seen: Record<ProcessKind, Set<string>> = { api: new Set(), worker: new Set() };
-  private readonly proxies = {} as Record<ProcessKind, RedisProxy>;
-  private readonly processes = {} as Record<ProcessKind, PlatformProcess>;
-  private restarting: Promise<unknown> = Promise.resolve();
+  private readonly processes = {} as Record<ProcessKind, ProxiedProcess>;
   private port = 0;
   log = '';
 
@@ -116,36 +111,21 @@ class Lane {
 
   async start(): Promise<void> {
     this.port = await freePort();
-    for (const kind of ['api', 'worker'] as const) {
-      const proxy = await startRedisProxy(redis.server.port);
-      this.proxies[kind] = proxy;
-      proxy.decide = (words) => {
-        this.seen[kind].add(commandName(words, this.keys));
-        return { kind: 'pass' };
-      };
-      await this.startProcess(kind);
+    const settings = { ...SETTINGS, MODELS_DIR: join(folder, 'models'), PORT: String(this.port) };
+    const hear = (text: string) => {
+      this.log = (this.log + text).slice(-5_000);
+    };
+    for (const kind of KINDS) {
+      this.processes[kind] = await ProxiedProcess.start(kind, redis.server.port, this.keys, settings, hear);
     }
   }
 
   async stop(): Promise<void> {
-    // The last process to be killed may be on its way back.
-    await this.restarting;
     await Promise.all(Object.values(this.processes).map((each) => each.stop()));
-    await Promise.all(Object.values(this.proxies).map((each) => each.stop()));
   }
 
-  /** The next such command of the process meets this fate; resolves when it has. */
-  arm(kind: ProcessKind, point: string, fate: (typeof FATES)[number]): Promise<void> {
-    const proxy = this.proxies[kind];
-    const watch = proxy.decide;
-    return new Promise((resolve) => {
-      proxy.decide = (words) => {
-        if (commandName(words, this.keys) !== point) return { kind: 'pass' };
-        proxy.decide = watch;
-        resolve();
-        return this.fateOf(kind, fate);
-      };
-    });
+  process(kind: ProcessKind): ProxiedProcess {
+    return this.processes[kind];
   }
 
   /** Sends the batch again under one key, as a client does, until it is accepted and its result has been read. */
@@ -168,35 +148,6 @@ class Lane {
     const open = await redis.redis.zrange(this.keys.unfinished(), 0, '-1');
     const jobs = (await redis.keysUnder(this.keys.queuePrefix)).filter((name) => /\.\d+$/.test(name));
     return [...names, ...open, ...jobs];
-  }
-
-  private fateOf(kind: ProcessKind, fate: (typeof FATES)[number]): Fate {
-    if (fate === 'refused') return { kind: 'refuse' };
-    if (fate === 'done, its reply lost') return { kind: 'lose' };
-    return { kind: 'strike', moment: 'after', strike: () => this.kill(kind) };
-  }
-
-  private kill(kind: ProcessKind): void {
-    const victim = this.processes[kind];
-    victim.child.kill('SIGKILL');
-    this.restarting = victim.exited.then(() => {
-      this.proxies[kind].mend();
-      return this.startProcess(kind);
-    });
-  }
-
-  private async startProcess(kind: ProcessKind): Promise<void> {
-    const settings = {
-      KEY_PREFIX: this.keys.prefix,
-      REDIS_URL: this.proxies[kind].url,
-      MODELS_DIR: join(folder, 'models'),
-      PORT: String(this.port),
-    };
-    const env = { ...process.env, ...SETTINGS, ...settings };
-    this.processes[kind] = startProcess(kind, env, (text) => {
-      this.log = (this.log + text).slice(-5_000);
-    });
-    await this.processes[kind].ready;
   }
 
   private async submit(key: string): Promise<string | undefined> {
@@ -239,11 +190,15 @@ class Lane {
   private async insist<T>(ask: () => Promise<T | undefined>): Promise<T> {
     for (;;) {
       const answer = await ask().catch((error) => {
-        if (error instanceof TypeError) return this.restarting.then(() => undefined);
+        if (error instanceof TypeError) return this.restarted().then(() => undefined);
         throw error;
       });
       if (answer !== undefined) return answer;
     }
+  }
+
+  private async restarted(): Promise<void> {
+    await Promise.all(Object.values(this.processes).map(({ restarting }) => restarting));
   }
 
   private get url(): string {
@@ -289,12 +244,12 @@ afterAll(async () => {
 });
 
 it('the list is the list', () => {
-  const { seen } = all[0] as Lane;
-  for (const kind of ['api', 'worker'] as const) {
+  for (const kind of KINDS) {
+    const { seen } = (all[0] as Lane).process(kind);
     const known = new Set([...POINTS[kind], ...BESIDES]);
-    const unknown = [...seen[kind]].filter((name) => !known.has(name) && !ELSEWHERE.test(name));
+    const unknown = [...seen].filter((name) => !known.has(name) && !ELSEWHERE.test(name));
     expect(unknown, `commands of the ${kind} without a crash point`).toEqual([]);
-    const unused = POINTS[kind].filter((name) => !seen[kind].has(name));
+    const unused = POINTS[kind].filter((name) => !seen.has(name));
     expect(unused, `crash points that the ${kind} does not come by`).toEqual([]);
   }
 });
@@ -307,12 +262,12 @@ it('an undisturbed batch has its result', () => {
   expect(reference.lines.split('\n')).toHaveLength(PREDICTED + 2);
 });
 
-const cases = (['api', 'worker'] as const).flatMap((kind) =>
+const cases = KINDS.flatMap((kind) =>
   POINTS[kind].flatMap((point) => FATES.map((fate) => [kind, point, fate] as const)),
 );
 it.concurrent.each(cases)('%s: %s, %s', async (kind, point, fate) => {
   await withLane(async (lane) => {
-    const struck = lane.arm(kind, point, fate);
+    const struck = lane.process(kind).arm(point, fate);
     const { answer, lines } = await lane.run(`${kind} ${point} ${fate}`);
     await struck;
     const { status, rows, predictions, errors } = answer;

@@ -215,7 +215,7 @@ describe('a run that is taken up by another process', () => {
     const first = harness.execute(DATE, { signal: stop.signal });
     const { taskId } = await harness.withTask(DATE);
     stop.abort(new Error('the process stops'));
-    expect(await first).toEqual({ kind: 'hand_back' });
+    expect(await first).toEqual({ kind: 'hand_back', afterMs: 0 });
     await harness.store.discard(taskId);
     const second = harness.execute(DATE);
     while ((await harness.read(DATE)).taskId === taskId);

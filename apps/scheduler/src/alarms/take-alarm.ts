@@ -43,7 +43,7 @@ export async function deliverAlarm(
     if (signal.aborted) return undefined;
     throw error;
   });
-  if (attempted === undefined) return { kind: 'hand_back' };
+  if (attempted === undefined) return { kind: 'hand_back', afterMs: 0 };
   const reason = typeof attempted === 'string' ? attempted : describeDelivery(attempted);
   const isDelivered = typeof attempted !== 'string' && attempted.outcome === 'delivered';
   const isWorth = typeof attempted !== 'string' && isWorthRetrying(attempted) && attempt < DELIVERY_TRIES;

@@ -39,6 +39,9 @@ export interface ExecuteRunDeps extends MakeTaskDeps, RowDeps {
 /** Events are lost while Redis is away; a task is looked at after this long without any. */
 const RECHECK_MS = 2_000;
 
+/** After which a run that met an outage of Redis is taken up again. */
+const OUTAGE_MS = 1_000;
+
 /** Refusals of a submission that may be none later. */
 const TRANSIENT: ReadonlySet<RequestCode> = new Set([
   'overloaded',
@@ -69,16 +72,19 @@ export async function executeRun(
   try {
     outcome = await perform(deps, attempt);
   } catch (error) {
-    if (signal.aborted) return { kind: 'hand_back' };
+    if (signal.aborted) return { kind: 'hand_back', afterMs: 0 };
     if (error instanceof OvertakenError) {
       deps.log.warn('a run was taken over', ids);
       return { kind: 'done' };
+    }
+    if (isOutage(error)) {
+      deps.log.warn('a run waits for Redis', { ...ids, ...errorFields(error) });
+      return { kind: 'hand_back', afterMs: OUTAGE_MS };
     }
     if (!isLastTry && mayPass(error)) {
       deps.log.warn('a run is tried again', { ...ids, ...errorFields(error) });
       return { kind: 'retry', reason: (error as Error).message };
     }
-    if (isOutage(error)) throw error;
     outcome = cameToNothing(error);
   }
   const alarms = alarmsOf(run, outcome, deps.now());

@@ -17,8 +17,8 @@ export type JobOutcome =
   | { kind: 'done' }
   /** Offered again after a while; counts as a try. */
   | { kind: 'retry'; reason: string }
-  /** Offered again at once, to another process perhaps; counts as none. */
-  | { kind: 'hand_back' };
+  /** Offered again after a while, to another process perhaps; counts as none. */
+  | { kind: 'hand_back'; afterMs: number };
 
 /** Tries of a run that fails for reasons that may pass: over some five minutes. */
 export const RUN_TRIES = 5;
@@ -135,7 +135,7 @@ export class ScheduleQueues {
         case 'retry':
           throw new Error(outcome.reason);
         case 'hand_back':
-          await job.moveToDelayed(Date.now(), token);
+          await job.moveToDelayed(Date.now() + outcome.afterMs, token);
           throw new DelayedError();
       }
     };
