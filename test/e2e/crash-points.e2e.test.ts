@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { freePort } from '@millrace/local/redis-server';
 import { Keys } from '@millrace/queue/keys';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { Lanes } from '../fixtures/lanes.js';
 import { onnxModel } from '../fixtures/onnx-graph.js';
 import { FATES, ProxiedProcess } from '../fixtures/proxied-process.js';
 import { useRedis } from '../fixtures/redis.js';
@@ -87,8 +88,6 @@ const SETTINGS = {
 
 const redis = useRedis({ appendonly: 'no' });
 const folder = mkdtempSync(join(tmpdir(), 'millrace-crash-points-'));
-const lanes: Lane[] = [];
-const waiting: ((lane: Lane) => void)[] = [];
 
 interface Answer {
   task_id: string;
@@ -206,19 +205,8 @@ class Lane {
   }
 }
 
-async function withLane<T>(use: (lane: Lane) => Promise<T>): Promise<T> {
-  const lane = lanes.pop() ?? (await new Promise<Lane>((resolve) => waiting.push(resolve)));
-  try {
-    return await use(lane);
-  } finally {
-    const next = waiting.shift();
-    if (next === undefined) lanes.push(lane);
-    else next(lane);
-  }
-}
-
 let reference: { answer: Answer; lines: string };
-let all: Lane[];
+let lanes: Lanes<Lane>;
 
 beforeAll(async () => {
   const version = join(folder, 'models', 'identity', '1');
@@ -231,21 +219,20 @@ beforeAll(async () => {
       nodes: [{ op: 'Identity', inputs: ['x'], outputs: ['y'] }],
     }),
   );
-  all = Array.from({ length: LANES }, (_, index) => new Lane(`lane${index}`));
-  await Promise.all(all.map((lane) => lane.start()));
-  lanes.push(...all);
+  lanes = new Lanes(Array.from({ length: LANES }, (_, index) => new Lane(`lane${index}`)));
+  await Promise.all(lanes.all.map((lane) => lane.start()));
   // Every script is known to Redis afterwards, so that a command is done where it is named.
-  reference = await (all[0] as Lane).run('reference');
-  await (all[0] as Lane).settled();
+  reference = await (lanes.all[0] as Lane).run('reference');
+  await (lanes.all[0] as Lane).settled();
 });
 afterAll(async () => {
-  await Promise.all(all.map((lane) => lane.stop()));
+  await Promise.all(lanes.all.map((lane) => lane.stop()));
   rmSync(folder, { recursive: true });
 });
 
 it('the list is the list', () => {
   for (const kind of KINDS) {
-    const { seen } = (all[0] as Lane).process(kind);
+    const { seen } = (lanes.all[0] as Lane).process(kind);
     const known = new Set([...POINTS[kind], ...BESIDES]);
     const unknown = [...seen].filter((name) => !known.has(name) && !ELSEWHERE.test(name));
     expect(unknown, `commands of the ${kind} without a crash point`).toEqual([]);
@@ -266,7 +253,7 @@ const cases = KINDS.flatMap((kind) =>
   POINTS[kind].flatMap((point) => FATES.map((fate) => [kind, point, fate] as const)),
 );
 it.concurrent.each(cases)('%s: %s, %s', async (kind, point, fate) => {
-  await withLane(async (lane) => {
+  await lanes.with(async (lane) => {
     const struck = lane.process(kind).arm(point, fate);
     const { answer, lines } = await lane.run(`${kind} ${point} ${fate}`);
     await struck;

@@ -52,11 +52,30 @@ const TRANSIENT: ReadonlySet<RequestCode> = new Set([
 
 type Outcome = Omit<RunEnd, 'alarms'>;
 
+const DONE: JobOutcome = { kind: 'done' };
+
 /**
  * @param signal aborted when the process stops: the run is handed back as it is
  * @param isLastTry what fails now fails the run
  */
 export async function executeRun(
+  deps: ExecuteRunDeps,
+  job: RunJob,
+  isLastTry: boolean,
+  signal: AbortSignal,
+): Promise<JobOutcome> {
+  try {
+    return await attemptRun(deps, job, isLastTry, signal);
+  } catch (error) {
+    if (signal.aborted) return { kind: 'hand_back', afterMs: 0 };
+    if (!isOutage(error)) throw error;
+    deps.log.warn('a run waits for Redis', { ...job, ...errorFields(error) });
+    return { kind: 'hand_back', afterMs: OUTAGE_MS };
+  }
+}
+
+/** @throws what an outage, or the stop of the process, comes to */
+async function attemptRun(
   deps: ExecuteRunDeps,
   { schedule, logicalDate }: RunJob,
   isLastTry: boolean,
@@ -64,22 +83,17 @@ export async function executeRun(
 ): Promise<JobOutcome> {
   const run = await deps.runs.start(schedule, logicalDate);
   // It has ended, or it is not its turn: it is queued again when it is.
-  if (typeof run === 'string') return { kind: 'done' };
+  if (typeof run === 'string') return DONE;
   const ids = { schedule, logical_date: logicalDate, attempt: run.attempt };
   deps.log.info(run.attempt === 1 ? 'a run begins' : 'a run goes on', ids);
-  const attempt = new Attempt(deps.runs, run, signal);
   let outcome: Outcome;
   try {
-    outcome = await perform(deps, attempt);
+    outcome = await perform(deps, new Attempt(deps.runs, run, signal));
   } catch (error) {
-    if (signal.aborted) return { kind: 'hand_back', afterMs: 0 };
+    if (signal.aborted || isOutage(error)) throw error;
     if (error instanceof OvertakenError) {
       deps.log.warn('a run was taken over', ids);
-      return { kind: 'done' };
-    }
-    if (isOutage(error)) {
-      deps.log.warn('a run waits for Redis', { ...ids, ...errorFields(error) });
-      return { kind: 'hand_back', afterMs: OUTAGE_MS };
+      return DONE;
     }
     if (!isLastTry && mayPass(error)) {
       deps.log.warn('a run is tried again', { ...ids, ...errorFields(error) });
@@ -92,7 +106,7 @@ export async function executeRun(
     deps.log.info('a run has ended', { ...ids, status: outcome.status, ...outcome.error });
     deps.onEnd(schedule, outcome.status, (deps.now() - (run.startedAt ?? run.createdAt)) / 1000);
   }
-  return { kind: 'done' };
+  return DONE;
 }
 
 async function perform(deps: ExecuteRunDeps, attempt: Attempt): Promise<Outcome> {
