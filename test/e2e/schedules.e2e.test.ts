@@ -5,12 +5,18 @@ import { join } from 'node:path';
 import type { PlatformProcess } from '@millrace/local/platform-process';
 import { connectForWork, type RedisConnection } from '@millrace/queue/connection';
 import { RunStore } from '@millrace/queue/schedules/run-store';
+import { Webhook as Verifier } from 'standardwebhooks';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { type Received, receiver, useServers } from '../fixtures/http-server.js';
 import { irisRows, toNdjson } from '../fixtures/iris.js';
 import { kill, TestPlatform } from '../fixtures/platform.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-schedules-'));
 const data = join(folder, 'data');
+const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
+const startServer = useServers();
+/** One every two seconds or so; 60 take two minutes. */
+const KILLS = Number(process.env.SCHEDULE_KILLS ?? 6);
 const WAITING = { timeout: 50_000, interval: 50 };
 const ROWS = 2_000;
 let platform: TestPlatform;
@@ -49,10 +55,51 @@ function define(name: string, definition: Record<string, unknown>): void {
   writeFileSync(join(folder, 'schedules', `${name}.json`), JSON.stringify(whole));
 }
 
-it('every date of a schedule of every two seconds is run once, though a scheduler or a worker is killed all the time', async () => {
+it('a run that fails is told to the webhook of its schedule', async () => {
+  const received: Received[] = [];
+  const { url } = await startServer(receiver(received, (_, response) => response.writeHead(204).end()));
+  const connections = join(folder, 'connections.json');
+  writeFileSync(connections, JSON.stringify({ oncall: { kind: 'webhook', url, secret: SECRET } }));
+  const scheduler = platform.addScheduler({ CONNECTIONS_FILE: connections });
+  await scheduler.ready;
+  define('broken', {
+    cron: '* * * * * *',
+    source: { kind: 'file', path: join(data, 'nowhere-{logical_date}.csv') },
+    alarms: { connection: 'oncall' },
+  });
+  await vi.waitFor(() => expect(received.length).toBeGreaterThan(0), WAITING);
+  define('broken', { cron: '* * * * * *', enabled: false });
+  const [{ body, headers }] = received as [Received];
+  expect(new Verifier(SECRET).verify(body, headers as Record<string, string>)).toMatchObject({
+    type: 'run.failed',
+    data: { schedule: 'broken', details: { error: { code: 'source_not_found' } } },
+  });
+  await kill(scheduler, 'SIGTERM');
+});
+
+it('runs go on when the ticks are lost, whoever made them', async () => {
+  const schedulers = [platform.addScheduler(), platform.addScheduler()];
+  await Promise.all(schedulers.map(({ ready }) => ready));
+  define('ticked', { cron: '* * * * * *' });
+  await vi.waitFor(async () => expect(await ended('ticked')).toBeGreaterThan(0), WAITING);
+  const ticker = (await redis.keys(`${platform.keys.scheduleQueuePrefix}:ticks:*`)).filter(
+    (key) => !key.endsWith(':meta'),
+  );
+  expect(ticker.length).toBeGreaterThan(0);
+  await redis.del(...ticker);
+  const before = await ended('ticked');
+  await vi.waitFor(async () => expect(await ended('ticked')).toBeGreaterThan(before + 2), WAITING);
+  expect(platform.log).toContain('nobody has looked for runs that are due');
+  define('ticked', { cron: '* * * * * *', enabled: false });
+  await Promise.all(schedulers.map((each) => kill(each, 'SIGTERM')));
+});
+
+it('every date of a schedule of every two seconds is run once, though a scheduler or a worker is killed all the time', {
+  timeout: 60_000 + KILLS * 10_000,
+}, async () => {
   await Promise.all([platform.addScheduler().ready, platform.addScheduler().ready]);
   define('often', { cron: '*/2 * * * * *', catch_up: 'all', overlap: 'queue' });
-  for (let killed = 0; killed < 6; killed++) {
+  for (let killed = 0; killed < KILLS; killed++) {
     const before = await ended('often');
     const [victims, start] =
       killed % 2 === 0

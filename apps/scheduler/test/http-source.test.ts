@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { useServers } from '../../../test/fixtures/http-server.js';
 import { openHttpSource } from '../dist/sources/http.js';
 import { HTTP_BOUNDS, type HttpBounds } from '../dist/sources/http-get.js';
 import { read, sourceContext } from './reading.js';
-import { useServers } from './server.js';
 
 const ROWS = '{"a":1}\n{"a":2}\n';
 const PARQUET = readFileSync(new URL('parquet/snappy.parquet', import.meta.url));

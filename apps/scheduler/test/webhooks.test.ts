@@ -1,8 +1,8 @@
 /** Webhooks: signed as the specification says, tried again only where that may help, and results in bounded messages. */
-import type { IncomingMessage, RequestListener } from 'node:http';
 import { toLine } from '@millrace/batch/results/read-chunk';
 import { Webhook as Verifier } from 'standardwebhooks';
 import { describe, expect, it } from 'vitest';
+import { type Received, receiver, useServers } from '../../../test/fixtures/http-server.js';
 import { RunError } from '../dist/run-error.js';
 import type { SinkContext } from '../dist/sinks/sink.js';
 import { WEBHOOK_BOUNDS, type WebhookBounds, writeWebhookSink } from '../dist/sinks/webhook.js';
@@ -10,26 +10,10 @@ import { deliver } from '../dist/webhooks/deliver.js';
 import { send } from '../dist/webhooks/send.js';
 import { secretKey, sign } from '../dist/webhooks/standard-webhooks.js';
 import { resultRows, runOutput, sinkContext } from './run-output.js';
-import { useServers } from './server.js';
 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 const MESSAGE = { id: 'nightly.2026-11-20.0', contentType: 'application/json', body: Buffer.from('{"é":1}') };
 const { signal: NEVER } = new AbortController();
-
-interface Received {
-  headers: IncomingMessage['headers'];
-  body: string;
-}
-
-/** Keeps what comes whole, and then lets `answer` answer. */
-function receiver(received: Received[], answer: RequestListener): RequestListener {
-  return async (request, response) => {
-    const pieces: Buffer[] = [];
-    for await (const piece of request) pieces.push(piece);
-    received.push({ headers: request.headers, body: Buffer.concat(pieces).toString() });
-    answer(request, response);
-  };
-}
 
 describe('a signature', () => {
   it('is that of the specification’s own test vector', () => {
