@@ -251,7 +251,7 @@ for at = 1, #ARGV do
     if not run[1] then
       redis.call('ZREM', key, date)
     else
-      local may_begin = run[1] == 'running' or place < tonumber(run[3])
+      local may_begin = run[1] == 'running' or place <= tonumber(run[3])
       heads[#heads + 1] = {date, run[1], run[2], may_begin and 1 or 0, run[4] or '', run[5] or '', run[6] or ''}
     end
   end
