@@ -126,9 +126,9 @@ describe('runs that somebody asks for', () => {
     await add(OPEN_RUNS_MAX - 1);
     expect(await add(2, { firstDay: OPEN_RUNS_MAX })).toBeUndefined();
     expect(Object.keys(await statuses(stores))).toHaveLength(OPEN_RUNS_MAX - 1);
-    expect(await add(1, { firstDay: OPEN_RUNS_MAX })).toEqual(['created']);
+    expect((await add(OPEN_RUNS_MAX))?.filter((outcome) => outcome === 'created')).toHaveLength(1);
     // Asked again, since the answer was lost: there is nothing more to make.
-    expect(await add(OPEN_RUNS_MAX - 1)).toEqual(Array(OPEN_RUNS_MAX - 1).fill('exists'));
+    expect(await add(OPEN_RUNS_MAX)).toEqual(Array(OPEN_RUNS_MAX).fill('exists'));
     // Every lane has its own.
     expect(await add(1, { firstDay: OPEN_RUNS_MAX + 1, lane: 'manual' })).toEqual(['created']);
   });
@@ -220,7 +220,7 @@ describe('a lane', () => {
         await putSchedule(stores);
         const running = new Map<string, Awaited<ReturnType<typeof begin>>>();
         for (const { what, day, count } of steps) {
-          const [{ logicalDate }] = dates(1, day) as [{ logicalDate: string }];
+          const logicalDate = dates(1, day)[0]?.logicalDate ?? '';
           if (what === 'add') await add(count, { firstDay: day, parallel });
           if (what === 'start') {
             const run = await stores.runs.start(NAME, logicalDate);
