@@ -19,6 +19,8 @@ interface Draft extends Call {
   query: [name: string, value: string][];
   /** The rows of the body, where it has some. */
   sent: Json[];
+  /** The body, where it is JSON without rows. */
+  value?: Json;
   type: string;
   isFaultless: boolean;
 }
@@ -91,7 +93,7 @@ export class CallMaker {
     return draft;
   }
 
-  /** @returns the model whose rows the body has */
+  /** @returns the model whose rows the body has, if it has rows */
   private addBody(random: Random, draft: Draft): string | undefined {
     const { bodies } = draft.operation;
     if (bodies.length === 0) return undefined;
@@ -102,9 +104,12 @@ export class CallMaker {
     draft.type = body.type;
     draft.headers['content-type'] = body.type;
     if (schema === undefined) {
-      draft.body = Buffer.from(textOf(values.of(body.schema)));
+      const example = model === undefined ? undefined : body.examples[model];
+      const value = example !== undefined && random.chance(0.7) ? example : values.of(body.schema);
+      draft.value = value;
+      draft.body = Buffer.from(textOf(value));
       draft.isFaultless = false;
-      return model;
+      return undefined;
     }
     const shape = body.type === 'text/csv' ? this.objectOf(schema) : schema;
     const rows = Array.from({ length: 1 + random.below(ROWS_MAX) }, () => values.of(shape));
@@ -153,10 +158,10 @@ function repeat(rows: Json[], count: number): void {
   while (rows.length < count) rows.push(...rows.slice(0, count - rows.length));
 }
 
-/** What keeps state is asked more often than what is only read. */
+/** What takes rows is asked more often than the rest, and what is about one thing more often than lists. */
 function weightOf({ bodies, path }: Operation): number {
-  if (bodies.length > 0) return 8;
-  return path.includes('{') ? 3 : 1;
+  if (bodies.some(({ type }) => type === 'application/x-ndjson')) return 8;
+  return bodies.length > 0 || path.includes('{') ? 3 : 1;
 }
 
 /** Mostly one of the last. As many choices are made whatever there is, so that the next ones do not depend on it. */
@@ -191,8 +196,8 @@ function textOf(value: Json): string {
 type Fault = (random: Random, draft: Draft) => void;
 
 const FAULTS: readonly Fault[] = [
-  spoilRows,
-  spoilRows,
+  spoilBody,
+  spoilBody,
   (random, draft) => {
     draft.body = spoilBytes(random, draft.body ?? Buffer.from('[]'));
   },
@@ -249,9 +254,10 @@ const FAULTS: readonly Fault[] = [
   },
 ];
 
-/** A fault in one of the rows, which leaves the others as they are. */
-function spoilRows(random: Random, draft: Draft): void {
-  const { sent, type } = draft;
+/** A fault in one of the rows, which leaves the others as they are, or somewhere in a body without rows. */
+function spoilBody(random: Random, draft: Draft): void {
+  const { sent, type, value } = draft;
+  if (value !== undefined) draft.body = Buffer.from(spoilValue(random, value));
   if (sent.length === 0) return;
   const at = random.below(sent.length);
   const texts = sent.map((row, index) => (index === at ? spoilValue(random, row) : JSON.stringify(row)));
@@ -261,7 +267,7 @@ function spoilRows(random: Random, draft: Draft): void {
     draft.body = Buffer.from(random.chance(0.5) ? `[${texts.join(',')}]` : `{"inputs":[${texts.join(',')}]}`);
 }
 
-function finish({ parameters, query, sent, isFaultless, type: _, ...call }: Draft): Call {
+function finish({ parameters, query, sent, isFaultless, type: _, value: __, ...call }: Draft): Call {
   let { path } = call;
   for (const [{ name }, value] of parameters) path = path.replace(`{${name}}`, inPath(value));
   if (query.length > 0)

@@ -17,6 +17,7 @@ import { useRedis } from '../../../test/fixtures/redis.js';
 import { newTask } from '../../../test/fixtures/task.js';
 import { STATUS } from '../dist/problem.js';
 import { type Harness, startHarness } from './harness.js';
+import { SCHEDULE } from './schedules.js';
 
 const redis = useRedis();
 const IRIS = irisDescriptor(0.025);
@@ -261,7 +262,7 @@ describe('what the application does is as documented', () => {
     const retried = await finishedTask([{ row: 1, code: 'timeout', message: 'no answer' }]);
     await request(harness.app).post(`/batch-result/${retried}/retry`).expect(202);
     const rows = [[5, 3, 1, 0.2]];
-    const cases: [path: string, answer: request.Test][] = [
+    const cases: [path: string, answer: request.Test, method?: string][] = [
       ['/healthz', request(harness.app).get('/healthz')],
       ['/readyz', request(harness.app).get('/readyz')],
       ['/v1/models', request(harness.app).get('/v1/models')],
@@ -295,9 +296,10 @@ describe('what the application does is as documented', () => {
         request(harness.app).post('/batch-predict?model=iris').send('sepal_width\n1').type('text/csv'),
       ],
     ];
-    for (const [path, test] of cases) {
+    for (const [path, test, method] of [...cases, ...scheduleCases()]) {
       const { status, body, headers } = await test;
-      const [operation] = Object.values<Json>(document.paths[path]);
+      const [first] = Object.values<Json>(document.paths[path]);
+      const operation = method === undefined ? first : document.paths[path][method];
       const type = (headers['content-type'] as string).split(';')[0] as string;
       const schema = operation.responses[status]?.content[type]?.schema;
       expect(schema, `${path} ${status} ${type}`).toBeDefined();
@@ -307,6 +309,59 @@ describe('what the application does is as documented', () => {
     }
   });
 });
+
+/** In their order, as each is made when its turn comes. */
+function* scheduleCases(): Generator<[path: string, answer: request.Test, method?: string]> {
+  const { app } = harness;
+  const [all, one, runs] = ['/v1/schedules', '/v1/schedules/{name}', '/v1/schedules/{name}/runs'];
+  const at = '/v1/schedules/nightly';
+  const { name: _, ...unnamed } = SCHEDULE;
+  const query = '?validate_only=true';
+  yield [all, request(app).post(`/v1/schedules${query}`).send(SCHEDULE), 'post'];
+  yield [all, request(app).post('/v1/schedules').send(SCHEDULE), 'post'];
+  yield [all, request(app).post('/v1/schedules').send(SCHEDULE), 'post'];
+  yield [all, request(app).post('/v1/schedules').send({ name: 'Nightly' }), 'post'];
+  yield [
+    one,
+    request(app)
+      .put(`${at}${query}`)
+      .send({ ...unnamed, alarms: { connection: 'oncall' } }),
+    'put',
+  ];
+  yield [
+    one,
+    request(app)
+      .put(at)
+      .send({ ...unnamed, model: 'irsi', expires_in: 60 }),
+    'put',
+  ];
+  yield [one, request(app).put('/v1/schedules/weekly').send(unnamed), 'put'];
+  yield [one, request(app).patch(at).send({ enabled: false }), 'patch'];
+  yield [one, request(app).patch(at).send({ enabled: 'no' }), 'patch'];
+  yield [`${one}/run`, request(app).post(`${at}/run`)];
+  yield [`${one}/run`, request(app).post(`${at}/run`).send({ logical_date: '2026-11-20' })];
+  yield [`${one}/run`, request(app).post(`${at}/run`).send({ logical_date: '2026-11-20' })];
+  yield [`${one}/run`, request(app).post(`${at}/run`).send({ logical_date: 'today' })];
+  yield [
+    `${one}/backfill`,
+    request(app).post(`${at}/backfill`).send({ from: '2026-11-01', to: '2026-11-20' }),
+  ];
+  yield [
+    `${one}/backfill`,
+    request(app).post(`${at}/backfill`).send({ from: '2016-11-01', to: '2026-11-20' }),
+  ];
+  yield [
+    `${one}/backfill`,
+    request(app).post(`${at}/backfill`).send({ from: '2026-11-20', to: '2026-11-01' }),
+  ];
+  yield [runs, request(app).get(`${at}/runs?limit=3`)];
+  yield [`${runs}/{date}`, request(app).get(`${at}/runs/2026-11-20`)];
+  yield [`${runs}/{date}`, request(app).get(`${at}/runs/2026-10-20`)];
+  yield [`${runs}/{date}/cancel`, request(app).post(`${at}/runs/2026-11-20/cancel`)];
+  yield [`${one}/deliveries`, request(app).get(`${at}/deliveries`)];
+  yield [one, request(app).get(at)];
+  yield [all, request(app).get('/v1/schedules')];
+}
 
 /** A task of two rows for files of a model that nobody serves any more. */
 async function startedTask(): Promise<string> {

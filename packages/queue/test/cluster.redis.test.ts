@@ -17,8 +17,14 @@ import { readLoad } from '@millrace/queue/load';
 import { watchOutages } from '@millrace/queue/outages';
 import { Producer } from '@millrace/queue/producer';
 import { type Mend, Reaper } from '@millrace/queue/reaper';
+import { newAlarm } from '@millrace/queue/schedules/alarm';
+import { AlarmStore } from '@millrace/queue/schedules/alarm-store';
+import type { RecordedRun, RecordedSchedule } from '@millrace/queue/schedules/run-record';
+import { RunStore } from '@millrace/queue/schedules/run-store';
+import { ScheduleStore } from '@millrace/queue/schedules/schedule-store';
 import { serverProblems } from '@millrace/queue/server-problems';
 import { type NewTask, TaskStore } from '@millrace/queue/task-store';
+import { parseSchedule } from '@millrace/schedule/schedule';
 import { type Cluster, Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, it, onTestFinished } from 'vitest';
 import { RedisCluster } from '../../../test/fixtures/redis-cluster.js';
@@ -91,6 +97,41 @@ async function holders(text: string): Promise<number[]> {
   const found = await Promise.all(masters(requests).map((node) => node.keys(`*${text}*`)));
   return found.flatMap((names, index) => (names.length > 0 ? [index] : []));
 }
+
+it('schedules and their runs are spread over the nodes, each with its own on one', async () => {
+  const keys = new Keys('scheduled');
+  const now = Date.now();
+  const [schedules, runs, alarms] = [
+    new ScheduleStore(requests, keys),
+    new RunStore(requests, keys),
+    new AlarmStore(requests, keys),
+  ];
+  for (const name of TASKS) {
+    const definition = parseSchedule({
+      name,
+      model: 'iris',
+      source: { kind: 'file', path: 'in.csv' },
+      sink: { kind: 'file', path: 'out.csv' },
+      cron: '0 2 * * *',
+    });
+    expect(await schedules.put({ definition, client: definition.client }, 'create')).toBe('created');
+    const schedule = (await schedules.read(name)) as RecordedSchedule;
+    const due = [
+      { logicalDate: '2026-11-20', dueAt: now, status: 'waiting' as const, trigger: 'schedule' as const },
+    ];
+    const alarm = newAlarm(
+      { type: 'run.late', schedule: name, logical_date: '2026-11-20', message: '', details: {} },
+      now,
+    );
+    expect(await runs.advance(schedule, { at: now }, due, [alarm])).toBe(true);
+    const run = (await runs.start(name, '2026-11-20')) as RecordedRun;
+    expect(await runs.end(run, { status: 'succeeded', alarms: [] })).toBe(true);
+    await alarms.drain(name, async (each) => expect(each).toEqual(alarm));
+    expect(await holders(`{schedule-${name}}`)).toHaveLength(1);
+  }
+  expect((await schedules.list()).map(({ definition }) => definition.name)).toEqual([...TASKS].sort());
+  expect(await holders('{schedule-')).toHaveLength(masters(requests).length);
+});
 
 it('the reaper finds what is wrong on every node', async () => {
   const keys = new Keys('reaped');
