@@ -9,7 +9,7 @@ interface Example {
   printed: string;
 }
 
-const PAGES = ['README.md', 'docs/models.md']
+const PAGES = ['README.md', 'docs/models.md', 'docs/schedules.md']
   .map((page) => readFileSync(join(ROOT, page), 'utf8'))
   .join('\n');
 const EXAMPLES = [...PAGES.matchAll(/^```console\n([\s\S]*?)^```$/gm)].flatMap(([, block = '']) =>
@@ -38,7 +38,9 @@ it.each(EXAMPLES)('$command prints what the README says', async ({ command, prin
     .replaceAll('localhost:3000', `127.0.0.1:${platform.port}`)
     .replace(UUID, (id) => ids.get(id) ?? id);
   // What is about files of the project is run where they are.
-  const output = await shell(here, here.startsWith('npm run') ? ROOT : folder);
+  const output = await shell(here, here.startsWith('npm run') ? ROOT : folder, {
+    PORT: String(platform.port),
+  });
   const [written] = printed.match(UUID) ?? [];
   const [found] = output.match(UUID) ?? [];
   if (written !== undefined && found !== undefined) ids.set(written, found);
@@ -73,8 +75,9 @@ function normalise(text: string): string {
     .trimEnd();
 }
 
-/** `…` stands for anything. A task that was just submitted may be anywhere between pending and its end. */
+/** `…` stands for anything. A task or a run that was just asked for may be anywhere between that and its end. */
 function pattern(text: string): RegExp {
   const literal = text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  return new RegExp(`^${literal.replaceAll('…', '.*').replace('"status":"pending"', '"status":"[a-z_]+"')}$`);
+  const anyStatus = literal.replace(/"status":"(pending|waiting)"/, '"status":"[a-z_]+"');
+  return new RegExp(`^${anyStatus.replaceAll('…', '.*')}$`);
 }
