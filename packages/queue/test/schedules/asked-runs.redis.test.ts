@@ -179,6 +179,7 @@ describe('a lane', () => {
         isToBeCancelled: true,
         taskId: 'task-1',
         isKnownAsLate: false,
+        trigger: 'backfill',
       },
       {
         logicalDate: SECOND,
@@ -188,6 +189,7 @@ describe('a lane', () => {
         isToBeCancelled: false,
         taskId: undefined,
         isKnownAsLate: false,
+        trigger: 'backfill',
       },
     ]);
   });

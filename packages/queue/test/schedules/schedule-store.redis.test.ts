@@ -162,10 +162,20 @@ describe('the watermark', () => {
   it('stays when the schedule is replaced or paused', async () => {
     await put('create');
     stores.clock.now += 1_000;
-    await put('replace', HOURLY);
+    await put('replace', { model: 'wine' });
     await put('replace', { enabled: false });
     expect(await watermark()).toEqual({ at: NOW });
   });
+
+  it.each([HOURLY, { timezone: 'Asia/Kolkata' }])(
+    'begins anew when the schedule is due at other times: what passed by the old ones is not due, %j',
+    async (change) => {
+      await put('create');
+      stores.clock.now += 1_000;
+      await put('replace', change);
+      expect(await watermark()).toEqual({ at: NOW + 1_000 });
+    },
+  );
 
   it('begins anew when the schedule is resumed: what passed meanwhile is not due', async () => {
     await put('create', { enabled: false });
