@@ -162,7 +162,7 @@ describe('the watermark', () => {
   it('stays when the schedule is replaced or paused', async () => {
     await put('create');
     stores.clock.now += 1_000;
-    await put('replace', HOURLY);
+    await put('replace', { overlap: 'queue' });
     await put('replace', { enabled: false });
     expect(await watermark()).toEqual({ at: NOW });
   });
