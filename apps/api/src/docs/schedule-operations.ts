@@ -47,6 +47,8 @@ const DEFINING_CODES: readonly RequestCode[] = [
   'schedule_from_file',
   'too_many_schedules',
   'unknown_parameter',
+  // It was removed just when it had been made.
+  'unknown_schedule',
 ];
 const LOCATION = z.object({ Location: z.string() });
 
@@ -105,7 +107,7 @@ function replace(): ZodOpenApiOperationObject {
     responses: {
       201: { ...ok('It is made.', Schedule), headers: LOCATION },
       200: ok('It is replaced. With `validate_only=true`: the schedule as it would be.', Schedule),
-      ...problemResponses(...DEFINING_CODES, 'not_found', 'unknown_schedule'),
+      ...problemResponses(...DEFINING_CODES, 'not_found'),
     },
   };
 }
