@@ -4,7 +4,7 @@ import request from 'supertest';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { all, workOff } from '../../../test/fixtures/worked-off.js';
-import type { AdmissionLimits } from '../dist/submit/admission.js';
+import type { AdmissionLimits } from '@millrace/tasks/admission';
 import { ADMISSION, type Harness, IDS, LIMITS, startHarness } from './harness.js';
 import { submitRows } from './numbered-rows.js';
 

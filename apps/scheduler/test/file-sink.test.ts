@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { type FileSink, writeFileSink } from '../dist/sinks/file.js';
 import type { RunOutput, SinkContext } from '../dist/sinks/sink.js';
 import { useFolder } from './folder.js';
-import { resultRows, runOutput, sinkContext } from './run-output.js';
+import { contextOf, outputOf, resultRows } from './output.js';
 
 const ROWS = resultRows(25);
 const TEXT = ROWS.map(toLine).join('');
@@ -26,11 +26,11 @@ describe('a file sink', () => {
 
   const write = (
     path: string,
-    { format, attempt = 1, context = {}, output = runOutput(ROWS) }: Options = {},
+    { format, attempt = 1, context = {}, output = outputOf(ROWS) }: Options = {},
   ) => {
     const deps = { folders: [join(folder.path, 'data')], attempt };
     const sink = { kind: 'file' as const, path: join(folder.path, path), format };
-    return writeFileSink(sink, deps, output, sinkContext(context));
+    return writeFileSink(sink, deps, output, contextOf(context));
   };
 
   it('writes the rows and a manifest that says what they are', async () => {
@@ -48,7 +48,7 @@ describe('a file sink', () => {
       schedule: 'nightly',
       logical_date: '2026-11-20',
       task_id: 'task-1',
-      model: 'recommender@2',
+      model: 'recommender@1',
       format: 'ndjson',
       rows: {
         total: 25,
@@ -116,7 +116,7 @@ describe('a file sink', () => {
   });
 
   it('shows nothing before it is whole, and no old manifest beside a new file', async () => {
-    await write('data/a.ndjson', { output: runOutput(resultRows(3)) });
+    await write('data/a.ndjson', { output: outputOf(resultRows(3)) });
     const seen: [string, boolean][] = [];
     const look = async () => {
       seen.push([content('a.ndjson'), existsSync(inFolder('a.ndjson.manifest.json'))]);
@@ -131,7 +131,7 @@ describe('a file sink', () => {
   });
 
   it('leaves everything as it was when another process has taken the run over', async () => {
-    await write('data/a.ndjson', { output: runOutput(resultRows(3)) });
+    await write('data/a.ndjson', { output: outputOf(resultRows(3)) });
     const before = readdirSync(inFolder('')).map((name) => [name, content(name)]);
     const fence = () => Promise.reject(new Error('taken over'));
     await expect(write('data/a.ndjson', { attempt: 2, context: { fence } })).rejects.toThrow('taken over');
@@ -141,7 +141,7 @@ describe('a file sink', () => {
   it('leaves nothing when the run is cancelled, or its rows cannot be read', async () => {
     const run = new AbortController();
     const cancelled = {
-      ...runOutput(ROWS),
+      ...outputOf(ROWS),
       async *text() {
         yield 'x'.repeat(300_000);
         run.abort(new Error('cancelled'));
@@ -152,7 +152,7 @@ describe('a file sink', () => {
       write('data/a.ndjson', { output: cancelled, context: { signal: run.signal } }),
     ).rejects.toThrow('cancelled');
     const lost = {
-      ...runOutput(ROWS),
+      ...outputOf(ROWS),
       async *text() {
         yield 'x';
         throw new Error('Redis is away');
@@ -183,7 +183,7 @@ describe('a file sink', () => {
 
   it('does not let a process that was thought dead put its file there', async () => {
     const fence = async () => {
-      await write('data/a.ndjson', { attempt: 2, output: runOutput(resultRows(3)) });
+      await write('data/a.ndjson', { attempt: 2, output: outputOf(resultRows(3)) });
     };
     await expect(write('data/a.ndjson', { attempt: 1, context: { fence } })).rejects.toMatchObject({
       code: 'sink_unavailable',

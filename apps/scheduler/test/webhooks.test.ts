@@ -9,7 +9,7 @@ import { WEBHOOK_BOUNDS, type WebhookBounds, writeWebhookSink } from '../dist/si
 import { deliver } from '../dist/webhooks/deliver.js';
 import { send } from '../dist/webhooks/send.js';
 import { secretKey, sign } from '../dist/webhooks/standard-webhooks.js';
-import { resultRows, runOutput, sinkContext } from './run-output.js';
+import { contextOf, outputOf, resultRows } from './output.js';
 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 const MESSAGE = { id: 'nightly.2026-11-20.0', contentType: 'application/json', body: Buffer.from('{"é":1}') };
@@ -163,7 +163,7 @@ describe('a webhook sink', () => {
       bounds: { ...short, ...bounds },
     };
     const sink = { kind: 'webhook' as const, connection: 'oncall' };
-    return writeWebhookSink(sink, deps, runOutput(ROWS, chunkRows), sinkContext(context));
+    return writeWebhookSink(sink, deps, outputOf(ROWS, chunkRows), contextOf(context));
   }
 
   it('posts all rows in order, in messages of so many rows, and notes each', async () => {

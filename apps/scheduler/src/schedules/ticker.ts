@@ -61,10 +61,14 @@ export class Ticker {
   }
 
   private async look(name: string): Promise<void> {
+    const { schedules, runs, alarms, takeAlarm } = this.deps;
     const known = await this.read(name);
     if (known?.schedule.definition.enabled === true) await this.derive(known);
-    for (const head of await this.deps.runs.heads(name)) await this.attend(name, head, known);
-    await this.deps.alarms.drain(name, this.deps.takeAlarm);
+    const heads = await runs.heads(name);
+    for (const head of heads) await this.attend(name, head, known);
+    await alarms.drain(name, takeAlarm);
+    // One that was removed is looked at until its last run has ended.
+    if (known === undefined && heads.length === 0) await schedules.forget(name);
   }
 
   /** The schedule as it stands; undefined when there is none. */
@@ -82,7 +86,6 @@ export class Ticker {
     const schedule = progress && (await schedules.read(name));
     if (schedule === undefined) {
       this.known.delete(name);
-      await schedules.forget(name);
       return undefined;
     }
     return this.remember(schedule, known);

@@ -97,18 +97,15 @@ export class ScheduleStore {
     return { revision: Number(revision), watermark };
   }
 
-  /** Removes the client's schedule. Its runs stay for their time. */
+  /** Removes the client's schedule. Its runs stay for their time, and its name until whoever ticks finds none of them open. */
   async remove(name: string, client: string): Promise<'removed' | 'gone' | 'from_file'> {
     const reply = await this.scripts.removeSchedule(this.key(name), client, 0);
-    if (reply === 'removed') await this.forget(name);
     return reply as 'removed' | 'gone' | 'from_file';
   }
 
   /** Removes a schedule whose file no process has seen since `before`, in milliseconds since the epoch. True when it did. */
   async removeUnseen(name: string, before: number): Promise<boolean> {
-    const isRemoved = (await this.scripts.removeSchedule(this.key(name), '', before)) === 'removed';
-    if (isRemoved) await this.forget(name);
-    return isRemoved;
+    return (await this.scripts.removeSchedule(this.key(name), '', before)) === 'removed';
   }
 
   /** Takes a name out of the index that has no schedule. */

@@ -25,7 +25,8 @@ if origin == 'file' then
     if tonumber(file_at) < tonumber(found[4]) then return 'older' end
   end
 else
-  if found[1] and (found[2] ~= client or mode == 'create') then return 'exists' end
+  local is_same = found[1] == definition and found[3] == origin
+  if found[1] and (found[2] ~= client or mode == 'create' and not is_same) then return 'exists' end
   if found[3] == 'file' then return 'from_file' end
   if mode ~= 'create' and mode ~= 'replace' and found[5] ~= mode then return 'changed' end
 end

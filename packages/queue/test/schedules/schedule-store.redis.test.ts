@@ -126,7 +126,7 @@ describe('a schedule of a file', () => {
     expect(await putFile(4)).toBe('older');
     expect(await stores.schedules.removeUnseen(NAME, NOW + 1_000)).toBe(false);
     expect(await stores.schedules.removeUnseen(NAME, NOW + 1_001)).toBe(true);
-    expect(await stores.schedules.names()).toEqual([]);
+    expect(await stores.schedules.list()).toEqual([]);
   });
 
   it('is the only kind that is removed so', async () => {
@@ -145,7 +145,7 @@ describe('a removed schedule', () => {
     expect(await stores.schedules.remove(NAME, CLIENT)).toBe('gone');
     expect(await stores.schedules.read(NAME)).toBeUndefined();
     expect(await stores.schedules.progress(NAME)).toBeUndefined();
-    expect(await stores.schedules.names()).toEqual([]);
+    expect(await stores.schedules.list()).toEqual([]);
   });
 
   it('makes the name free for another client', async () => {
