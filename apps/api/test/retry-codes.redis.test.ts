@@ -1,10 +1,10 @@
 /** Refusals of a retry that come of what the platform holds; the document must have each of them. */
 import type { RequestCode } from '@millrace/batch/errors';
+import type { AdmissionLimits } from '@millrace/tasks/admission';
 import request from 'supertest';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { all, workOff } from '../../../test/fixtures/worked-off.js';
-import type { AdmissionLimits } from '@millrace/tasks/admission';
 import { ADMISSION, type Harness, IDS, LIMITS, startHarness } from './harness.js';
 import { submitRows } from './numbered-rows.js';
 
