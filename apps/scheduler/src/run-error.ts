@@ -9,6 +9,7 @@ export const RUN_ERROR_CODES = [
   'sink_refused',
   'sink_not_allowed',
   'unknown_connection',
+  'process_lost',
 ] as const;
 export type RunErrorCode = (typeof RUN_ERROR_CODES)[number];
 

@@ -180,7 +180,7 @@ export async function startScheduler(
   await queues.ensureTicks();
   queues.start({
     tick,
-    run: (job, isLastTry) => executeRun(runDeps, job, isLastTry, stopping.signal),
+    run: (job, before) => executeRun(runDeps, job, before, stopping.signal),
     deliver: (alarm, attempt) =>
       deliverAlarm({ alarms, connections, log, now }, alarm, attempt, stopping.signal),
   });

@@ -147,6 +147,17 @@ describe('what stands in the way of a run', () => {
     expect(await harness.read(DATE)).toMatchObject({ status: 'failed', error: { code } });
   });
 
+  it('is given up when it has ended as many processes as it may', async () => {
+    await harness.addRun(DATE);
+    expect(await harness.execute(DATE, { stalls: 11 })).toEqual({ kind: 'done' });
+    expect(await harness.read(DATE)).toMatchObject({ status: 'failed', error: { code: 'process_lost' } });
+    await harness.addRun(DATE);
+    const done = harness.execute(DATE, { stalls: 10 });
+    await workOff(harness.store, (await harness.withTask(DATE)).taskId, all('predicted'));
+    await done;
+    expect(await harness.read(DATE)).toMatchObject({ status: 'succeeded' });
+  });
+
   it('leaves nothing of a task that did not come to be', async () => {
     await harness.addRun(DATE);
     writeFileSync(

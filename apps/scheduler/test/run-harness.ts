@@ -50,6 +50,7 @@ export interface RunHarness {
 
 interface HowToExecute {
   isLastTry?: boolean;
+  stalls?: number;
   signal?: AbortSignal;
 }
 
@@ -112,8 +113,16 @@ export async function startRunHarness(url: string, keys: Keys): Promise<RunHarne
       const dueAt = Date.now() - MINUTE;
       await runs.add(schedule, [{ logicalDate, dueAt }], 'manual', 16, 'always');
     },
-    execute(logicalDate, { isLastTry = false, signal = new AbortController().signal, ...other } = {}) {
-      return executeRun({ ...deps, ...other }, { schedule: SCHEDULE, logicalDate }, isLastTry, signal);
+    execute(
+      logicalDate,
+      { isLastTry: isLast = false, stalls = 0, signal = new AbortController().signal, ...other } = {},
+    ) {
+      return executeRun(
+        { ...deps, ...other },
+        { schedule: SCHEDULE, logicalDate },
+        { isLast, stalls },
+        signal,
+      );
     },
     async withTask(logicalDate) {
       for (;;) {

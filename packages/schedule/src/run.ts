@@ -3,7 +3,7 @@ import type { Ledger } from '@millrace/batch/ledger';
 import { isoTime } from '@millrace/batch/task';
 
 export const RUN_MOVES = {
-  waiting: ['running', 'failed', 'cancelled', 'expired'],
+  waiting: ['running', 'cancelled'],
   running: ['succeeded', 'partially_succeeded', 'failed', 'cancelled', 'expired'],
   succeeded: [],
   partially_succeeded: [],
@@ -20,16 +20,9 @@ export type RunStatus = keyof typeof RUN_MOVES;
 
 export const RUN_STATUSES = Object.keys(RUN_MOVES) as RunStatus[];
 
-/** Statuses that a run may be recorded with at first. */
-export const FIRST_STATUSES = ['waiting', 'skipped', 'missed'] as const satisfies readonly RunStatus[];
-
 /** A finished run never moves again. */
 export function isRunOver(status: RunStatus): boolean {
   return RUN_MOVES[status].length === 0;
-}
-
-export function mayMove(from: RunStatus, to: RunStatus): boolean {
-  return (RUN_MOVES[from] as readonly RunStatus[]).includes(to);
 }
 
 /** `catch_up`: by the clock, later than it should have been. */

@@ -8,6 +8,9 @@ const REQUEST_MS = 300_000;
 const MAX_SOCKETS = 16;
 const ATTEMPTS = 3;
 
+/** Its advice about versions of Node is for those who build, and no line of a log. */
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+
 export function createS3Client(connection: ConnectionOf<'s3'>): S3Client {
   const agent = { maxSockets: MAX_SOCKETS, keepAlive: true };
   return new S3Client({

@@ -9,7 +9,7 @@ import { errorFields, type Logger } from '@millrace/process/logger';
 import type { FinishedEvents } from '@millrace/queue/finished-events';
 import { isOutage } from '@millrace/queue/outages';
 import type { RunEnd, RunStore } from '@millrace/queue/schedules/run-store';
-import type { JobOutcome, RunJob } from '@millrace/queue/schedules/schedule-queues';
+import type { EarlierTries, JobOutcome, RunJob } from '@millrace/queue/schedules/schedule-queues';
 import type { Schedule } from '@millrace/schedule/schedule';
 import type { RowDeps } from '@millrace/tasks/merged-rows';
 import { alarmsOf } from '../alarms/run-alarms.js';
@@ -39,6 +39,9 @@ export interface ExecuteRunDeps extends MakeTaskDeps, RowDeps {
 /** Events are lost while Redis is away; a task is looked at after this long without any. */
 const RECHECK_MS = 2_000;
 
+/** Operators kill schedulers, too; but a source or a sink that ends each of them is not tried for ever. */
+const STALLS_MAX = 10;
+
 /** After which a run that met an outage of Redis is taken up again. */
 const OUTAGE_MS = 1_000;
 
@@ -56,16 +59,15 @@ const DONE: JobOutcome = { kind: 'done' };
 
 /**
  * @param signal aborted when the process stops: the run is handed back as it is
- * @param isLastTry what fails now fails the run
  */
 export async function executeRun(
   deps: ExecuteRunDeps,
   job: RunJob,
-  isLastTry: boolean,
+  before: EarlierTries,
   signal: AbortSignal,
 ): Promise<JobOutcome> {
   try {
-    return await attemptRun(deps, job, isLastTry, signal);
+    return await attemptRun(deps, job, before, signal);
   } catch (error) {
     if (signal.aborted) return { kind: 'hand_back', afterMs: 0 };
     if (!isOutage(error)) throw error;
@@ -78,7 +80,7 @@ export async function executeRun(
 async function attemptRun(
   deps: ExecuteRunDeps,
   { schedule, logicalDate }: RunJob,
-  isLastTry: boolean,
+  before: EarlierTries,
   signal: AbortSignal,
 ): Promise<JobOutcome> {
   const run = await deps.runs.start(schedule, logicalDate);
@@ -88,6 +90,7 @@ async function attemptRun(
   deps.log.info(run.attempt === 1 ? 'a run begins' : 'a run goes on', ids);
   let outcome: Outcome;
   try {
+    if (before.stalls > STALLS_MAX) throw new RunError('process_lost', lostTooOften(before.stalls), false);
     outcome = await perform(deps, new Attempt(deps.runs, run, signal));
   } catch (error) {
     if (signal.aborted || isOutage(error)) throw error;
@@ -95,7 +98,7 @@ async function attemptRun(
       deps.log.warn('a run was taken over', ids);
       return DONE;
     }
-    if (!isLastTry && mayPass(error)) {
+    if (!before.isLast && mayPass(error)) {
       deps.log.warn('a run is tried again', { ...ids, ...errorFields(error) });
       return { kind: 'retry', reason: (error as Error).message };
     }
@@ -148,6 +151,10 @@ async function ended(deps: ExecuteRunDeps, accepted: Task, signal: AbortSignal):
   }
   if (task.error !== undefined) throw new BatchError('upload_interrupted', task.error.message);
   return task;
+}
+
+function lostTooOften(stalls: number): string {
+  return `${stalls} scheduler processes have ended in the middle of this run, or were stopped for so long that they lost it`;
 }
 
 function noRow({ id, errorCounts }: Task): { code: string; message: string } {

@@ -20,10 +20,10 @@ export type JobOutcome =
   /** Offered again after a while, to another process perhaps; counts as none. */
   | { kind: 'hand_back'; afterMs: number };
 
-/** Tries of a run that fails for reasons that may pass: over some five minutes. */
+/** Tries of a run that fails for reasons that may pass: over two and a half minutes. */
 export const RUN_TRIES = 5;
 const RUN_BACKOFF_MS = 10_000;
-/** Tries of a delivery: over some four hours. */
+/** Tries of a delivery: over some two hours. */
 export const DELIVERY_TRIES = 10;
 const DELIVERY_BACKOFF_MS = 15_000;
 const EVENTS_KEPT = 1_000;
@@ -37,9 +37,16 @@ const COMMON = {
   removeOnFail: true,
 } as const;
 
+/** What has become of a run's earlier tries. */
+export interface EarlierTries {
+  /** No further one follows when this one fails. */
+  isLast: boolean;
+  /** Processes that were lost over it. */
+  stalls: number;
+}
+
 export interface ScheduleWork {
-  /** @param isLastTry no further one follows when this one fails */
-  run(job: RunJob, isLastTry: boolean): Promise<JobOutcome>;
+  run(job: RunJob, before: EarlierTries): Promise<JobOutcome>;
   /** @param attempt from 1 */
   deliver(alarm: Alarm, attempt: number): Promise<JobOutcome>;
   tick(): Promise<void>;
@@ -110,7 +117,10 @@ export class ScheduleQueues {
       return { kind: 'done' };
     });
     this.consume<RunJob>('runs', runsAtOnce, (job) =>
-      work.run(RunJob.parse(job.data), job.attemptsMade + 1 >= RUN_TRIES),
+      work.run(RunJob.parse(job.data), {
+        isLast: job.attemptsMade + 1 >= RUN_TRIES,
+        stalls: job.stalledCounter,
+      }),
     );
     this.consume<Alarm>('alarms', 4, (job) => work.deliver(Alarm.parse(job.data), job.attemptsMade + 1));
   }

@@ -9,6 +9,7 @@
  *
  * A name that one client has given up may be another's: what has ended of the first one's runs makes way.
  */
+import { isRunOver, RUN_STATUSES } from '@millrace/schedule/run';
 import { RUN_KEPT_MS, SCHEDULE_MS } from '../keys.js';
 import type { ScriptDefinition } from './define-scripts.js';
 
@@ -23,7 +24,10 @@ const BASE = `
 local base = KEYS[1]
 local function run_key(date) return base .. 'run:' .. date end
 local function lane_key(lane) return base .. 'open:' .. lane end
-local function has_ended(status) return status ~= 'waiting' and status ~= 'running' end
+local open_statuses = {${RUN_STATUSES.filter((status) => !isRunOver(status))
+  .map((status) => `${status} = true`)
+  .join(', ')}}
+local function has_ended(status) return not open_statuses[status] end
 local function push_alarms(alarms)
   if alarms == '' then return end
   for _, alarm in ipairs(cjson.decode(alarms)) do redis.call('RPUSH', base .. 'outbox', alarm) end
