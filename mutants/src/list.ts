@@ -14,6 +14,7 @@ export interface Mutant {
 const UPLOAD_SCRIPTS = 'packages/queue/src/scripts/upload-scripts.ts';
 const CHUNK_SCRIPTS = 'packages/queue/src/scripts/chunk-scripts.ts';
 const FRAGMENTS = 'packages/queue/src/scripts/fragments.ts';
+const RUN_SCRIPTS = 'packages/queue/src/scripts/run-scripts.ts';
 const UPLOAD = 'packages/tasks/src/upload.ts';
 const REAPER = 'packages/queue/src/reaper.ts';
 const TASK_STORE_TEST = 'packages/queue/test/task-store.redis.test.ts';
@@ -22,6 +23,10 @@ const END_TASK_TEST = 'packages/queue/test/end-task.redis.test.ts';
 const UPLOAD_TEST = 'packages/tasks/test/upload.redis.test.ts';
 const REAPER_TEST = 'packages/queue/test/reaper.redis.test.ts';
 const LOST_TASK_TEST = 'apps/api/test/lost-task.redis.test.ts';
+const ADVANCE_TEST = 'packages/queue/test/schedules/advance.redis.test.ts';
+const ATTEMPTS_TEST = 'packages/queue/test/schedules/attempts.redis.test.ts';
+const ASKED_RUNS_TEST = 'packages/queue/test/schedules/asked-runs.redis.test.ts';
+const EXECUTE_RUN_TEST = 'apps/scheduler/test/execute-run.redis.test.ts';
 const IDEMPOTENCY_TEST = 'apps/api/test/idempotency-uploads.redis.test.ts';
 
 export const MUTANTS: readonly Mutant[] = [
@@ -35,8 +40,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a job is queued before its bytes are stored',
     file: UPLOAD,
-    from: '    const [, appended] = await Promise.all([created, this.store.append(id, chunk)]);',
-    to: '    await this.producer.add(this.limits.pool, { task: id, chunk: chunk.index });\n    const [, appended] = await Promise.all([created, this.store.append(id, chunk)]);',
+    from: '    const [, appended] = await Promise.all([created, store.append(id, chunk)]);',
+    to: '    await producer.add(this.limits.pool, { task: id, chunk: chunk.index });\n    const [, appended] = await Promise.all([created, store.append(id, chunk)]);',
     caughtBy: [UPLOAD_TEST],
   },
   {
@@ -150,5 +155,61 @@ export const MUTANTS: readonly Mutant[] = [
     from: '      await this.producer.requeue(pool, { task: id, chunk });\n',
     to: '',
     caughtBy: [REAPER_TEST],
+  },
+  {
+    name: 'two schedulers that look at once derive the same dates twice',
+    file: RUN_SCRIPTS,
+    from: 'if found[1] ~= ARGV[2] or found[2] ~= ARGV[3] then return 0 end\n',
+    to: '',
+    caughtBy: [ADVANCE_TEST],
+  },
+  {
+    name: 'a run that there is already is made anew',
+    file: RUN_SCRIPTS,
+    from: '  if not status_for(run.logical_date, ARGV[7]) then\n',
+    to: '  do\n',
+    caughtBy: [ADVANCE_TEST],
+  },
+  {
+    name: 'runs overlap though they are to be skipped',
+    file: RUN_SCRIPTS,
+    from: "      if overlap == 'skip' then run.status = 'skipped' end\n",
+    to: '',
+    caughtBy: [ADVANCE_TEST],
+  },
+  {
+    name: 'a process whose run was taken over goes on',
+    file: RUN_SCRIPTS,
+    from: "if run[1] ~= 'running' or run[2] ~= ARGV[2] then return 'lost' end\n",
+    to: '',
+    caughtBy: [ATTEMPTS_TEST],
+  },
+  {
+    name: 'a process whose run was taken over ends it',
+    file: RUN_SCRIPTS,
+    from: "if run[1] ~= 'running' or run[2] ~= ARGV[2] then return 0 end\n",
+    to: '',
+    caughtBy: [ATTEMPTS_TEST],
+  },
+  {
+    name: 'more runs begin at once than may',
+    file: RUN_SCRIPTS,
+    from: "  if not place or place >= tonumber(run[3]) then return {'wait'} end\n",
+    to: '',
+    caughtBy: [ASKED_RUNS_TEST],
+  },
+  {
+    name: 'a run that is taken up makes a second task, and the first goes on',
+    file: 'apps/scheduler/src/runs/make-task.ts',
+    from: '  return (await earlierTask(deps.store, attempt)) ?? makeTask(deps, attempt);',
+    to: '  return makeTask(deps, attempt);',
+    caughtBy: [EXECUTE_RUN_TEST],
+  },
+  {
+    name: 'a run that was cancelled, or taken over, still shows its result',
+    file: 'apps/scheduler/src/runs/execute-run.ts',
+    from: '    fence: () => attempt.fence(),\n',
+    to: '    fence: async () => {},\n',
+    caughtBy: [EXECUTE_RUN_TEST],
   },
 ];
