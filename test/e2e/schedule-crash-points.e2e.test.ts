@@ -40,6 +40,7 @@ const POINTS: readonly string[] = [
 /** Sent besides: what locks, looks for stalled jobs and ticks, and what tidies up after a fate. */
 const BESIDES = new Set([
   'smembers schedules',
+  'removeSchedule',
   'pexpire schedules',
   'pexpire schedule',
   'set ticked',
