@@ -202,7 +202,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a run that is taken up makes a second task, and the first goes on',
     file: 'apps/scheduler/src/runs/make-task.ts',
     from: '  return (await earlierTask(deps.store, attempt)) ?? makeTask(deps, attempt);',
-    to: '  return makeTask(deps, attempt);',
+    to: '  await earlierTask(deps.store, attempt);\n  return makeTask(deps, attempt);',
     caughtBy: [EXECUTE_RUN_TEST],
   },
   {

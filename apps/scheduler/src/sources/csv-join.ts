@@ -1,7 +1,7 @@
 /** Joins CSV files that have the same header into one table, which has it once. */
 import { isBlank, recordBorders } from '@millrace/batch/split/record-borders';
 import { RunError } from '../run-error.js';
-import type { NamedBytes } from './formats.js';
+import type { NamedBytes } from './source-file.js';
 
 const LF = 0x0a;
 const HEADER_BYTES_MAX = 1024 * 1024;

@@ -4,8 +4,9 @@ import { realPathWithin } from '../files/allowed-folders.js';
 import { folderOf, glob } from '../files/glob.js';
 import { openRegularFile, rangesOf } from '../files/regular-file.js';
 import { RunError } from '../run-error.js';
-import { formatOf, rowsOf, type SourceFile, type SourceFormat } from './formats.js';
+import { formatOf, rowsOf } from './formats.js';
 import type { OpenSource } from './source.js';
+import type { SourceFile, SourceFormat } from './source-file.js';
 
 export interface FileSource {
   kind: 'file';

@@ -4,20 +4,8 @@ import { joinCsv } from './csv-join.js';
 import { inflated } from './inflate.js';
 import { joinLines } from './line-join.js';
 import { parquetLines } from './parquet.js';
-import type { RandomAccess } from './random-access.js';
 import type { Rows } from './source.js';
-
-export type SourceFormat = 'ndjson' | 'csv' | 'parquet';
-
-/** One of the things that a source reads: a file, an answer, an S3 object. Either method is called once at most. */
-export interface SourceFile {
-  /** For errors. */
-  name: string;
-  /** The bytes as they are stored, gzip or not. */
-  stream(): AsyncIterable<Uint8Array>;
-  /** For Parquet. What it holds open is released by `close`. */
-  ranges(): Promise<RandomAccess & { close?(): Promise<void> }>;
-}
+import type { NamedBytes, SourceFile, SourceFormat } from './source-file.js';
 
 const BY_EXTENSION: Readonly<Record<string, SourceFormat>> = {
   ndjson: 'ndjson',
@@ -72,12 +60,6 @@ export function rowsOf(format: SourceFormat, files: readonly SourceFile[]): Rows
     case 'parquet':
       return { format: 'ndjson', bytes: parquetLines(files) };
   }
-}
-
-/** The text of one file. */
-export interface NamedBytes {
-  name: string;
-  bytes: AsyncIterable<Uint8Array>;
 }
 
 function plain(file: SourceFile): NamedBytes {

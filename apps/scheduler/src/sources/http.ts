@@ -1,10 +1,11 @@
 /** Reads what an HTTP server has below one of the operator's connections. */
 import { RunError } from '../run-error.js';
 import { shown } from './allowed-url.js';
-import { formatOf, rowsOf, type SourceFormat } from './formats.js';
+import { formatOf, rowsOf } from './formats.js';
 import { type Answer, get, type HttpDeps } from './http-get.js';
 import { answerRanges } from './http-ranges.js';
 import type { OpenSource } from './source.js';
+import type { SourceFormat } from './source-file.js';
 
 export interface HttpSource {
   kind: 'http';

@@ -1,5 +1,5 @@
 /** Joins NDJSON files so that the last line of one does not run into the first of the next. */
-import type { NamedBytes } from './formats.js';
+import type { NamedBytes } from './source-file.js';
 
 const LF = 0x0a;
 

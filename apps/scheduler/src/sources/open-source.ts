@@ -3,11 +3,12 @@ import type { Schedule } from '@millrace/schedule/schedule';
 import { renderTemplate } from '@millrace/schedule/template';
 import type { Connections } from '../connections/connections.js';
 import { openFileSource } from './file.js';
-import { formatOf, rowsOf, type SourceFile, type SourceFormat } from './formats.js';
+import { formatOf, rowsOf } from './formats.js';
 import { openHttpSource } from './http.js';
 import { openPostgresqlSource } from './postgresql.js';
 import { openS3Object, openS3Reader, type S3Location } from './s3.js';
 import type { Rows, SourceContext } from './source.js';
+import type { SourceFile, SourceFormat } from './source-file.js';
 
 export interface SourceDeps {
   /** What file sources may reach. */

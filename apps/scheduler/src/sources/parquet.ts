@@ -3,9 +3,9 @@ import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { type FileMetaData, parquetMetadataAsync, parquetScan, parquetSchema } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { RunError } from '../run-error.js';
-import type { SourceFile } from './formats.js';
 import { columnPrinter, type PrintValue, plainSchema } from './parquet-column.js';
 import type { RandomAccess } from './random-access.js';
+import type { SourceFile } from './source-file.js';
 
 /** The values of a row group are in memory at once, and take a few times as much there. */
 const GROUP_BYTES_MAX = 512 * 1024 * 1024;
