@@ -91,10 +91,30 @@ describe('Parquet', () => {
 
   it('is refused wherever it was cut off', async () => {
     const whole = readFileSync(join(FILES, 'types.parquet'));
-    for (let length = 0; length < whole.length; length += 211) {
+    for (let length = 0; length < whole.length; length += 499) {
       const path = folder.write('cut.parquet', whole.subarray(0, length));
       await expect(open(path)).rejects.toMatchObject({ code: 'source_malformed' });
     }
+  });
+
+  it('is refused when there is no end to unpacking it, and what it holds open is closed', async () => {
+    const bytes = new Uint8Array(readFileSync(join(FILES, 'snappy.parquet')));
+    // Says that more repeated values follow than there are; the reader looks for them behind the end.
+    bytes[4052] = 135;
+    let isClosed = false;
+    const ranges = async () => ({
+      byteLength: bytes.length,
+      slice: async (start: number, end = bytes.length) => bytes.buffer.slice(start, end),
+      close: async () => {
+        isClosed = true;
+      },
+    });
+    const lines = parquetLines([{ name: 'endless', stream: () => neverRead(), ranges }], 300);
+    await expect(textOf(lines)).rejects.toMatchObject({
+      code: 'source_malformed',
+      message: expect.stringContaining('was not unpacked within 300 ms'),
+    });
+    expect(isClosed).toBe(true);
   });
 
   it('joins several files, each value of JSON on one line', async () => {

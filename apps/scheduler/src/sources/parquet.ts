@@ -1,134 +1,94 @@
-/** Reads Parquet files as NDJSON lines, one row group at a time. */
-import { brotliDecompressSync, gunzipSync } from 'node:zlib';
-import { type FileMetaData, parquetMetadataAsync, parquetScan, parquetSchema } from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
+/**
+ * Reads Parquet files as NDJSON lines. They are unpacked in a thread of its own: that computes for seconds, in which this
+ * one has leases to renew, and of a broken file it may have no end.
+ */
+import { on } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { RunError } from '../run-error.js';
-import { columnPrinter, type PrintValue, plainSchema } from './parquet-column.js';
+import type { FromParquetThread, ToParquetThread } from './parquet-messages.js';
 import type { RandomAccess } from './random-access.js';
 import type { SourceFile } from './source-file.js';
 
-/** The values of a row group are in memory at once, and take a few times as much there. */
-const GROUP_BYTES_MAX = 512 * 1024 * 1024;
-const PIECE_CHARACTERS = 64 * 1024;
-
-const DECOMPRESSORS = {
-  ...compressors,
-  // Node's own are native.
-  GZIP: (bytes: Uint8Array, length: number) => gunzipSync(bytes, { maxOutputLength: length }),
-  BROTLI: (bytes: Uint8Array, length: number) => brotliDecompressSync(bytes, { maxOutputLength: length }),
-};
+/** How long one column of a row group may take. */
+const STEP_MS = 120_000;
 
 /** @throws RunError `source_malformed`, and whatever reading the ranges of a file throws */
-export async function* parquetLines(files: readonly SourceFile[]): AsyncGenerator<Uint8Array> {
-  for (const file of files) {
-    const ranges = await file.ranges();
-    try {
-      yield* linesOf(file.name, ranges);
-    } finally {
-      await ranges.close?.();
-    }
-  }
-}
-
-async function* linesOf(name: string, ranges: RandomAccess): AsyncGenerator<Uint8Array> {
+export async function* parquetLines(
+  files: readonly SourceFile[],
+  stepMs = STEP_MS,
+): AsyncGenerator<Uint8Array> {
+  const thread = new ParquetThread(stepMs);
   try {
-    const file = withReadFailures(ranges);
-    const metadata = await parquetMetadataAsync(file, { geoparquet: false });
-    checkGroupSizes(metadata);
-    const columns = columnsOf(metadata);
-    const scan = await parquetScan({
-      file,
-      metadata: { ...metadata, schema: plainSchema(metadata.schema) },
-      compressors: DECOMPRESSORS,
-      parsers: { timestampFromNanoseconds: (nanoseconds) => nanoseconds },
-      utf8: false,
-      geoparquet: false,
-      useOffsetIndex: false,
+    for (const file of files) {
+      const ranges = await file.ranges();
+      try {
+        yield* thread.linesOf(file.name, ranges);
+      } finally {
+        await ranges.close?.();
+      }
+    }
+  } finally {
+    await thread.end();
+  }
+}
+
+/** ParquetThread is responsible for one thread: for the bytes that it asks for, and for its end when it falls silent. */
+class ParquetThread {
+  private readonly worker = new Worker(new URL('./parquet-thread.js', import.meta.url), { execArgv: [] });
+  private readonly messages = on(this.worker, 'message') as AsyncIterator<[FromParquetThread]>;
+
+  constructor(private readonly stepMs: number) {}
+
+  async *linesOf(name: string, ranges: RandomAccess): AsyncGenerator<Uint8Array> {
+    this.tell({ kind: 'open', byteLength: ranges.byteLength });
+    this.tell({ kind: 'next' });
+    for (;;) {
+      const message = await this.answer(name);
+      switch (message.kind) {
+        case 'read': {
+          const bytes = await ranges.slice(message.start, message.end);
+          this.tell({ kind: 'range', id: message.id, bytes }, [bytes]);
+          break;
+        }
+        case 'piece':
+          yield message.bytes;
+          this.tell({ kind: 'next' });
+          break;
+        case 'malformed':
+          throw malformed(name, message.message);
+        case 'end':
+          return;
+      }
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.worker.terminate();
+  }
+
+  private tell(message: ToParquetThread, moved: ArrayBuffer[] = []): void {
+    this.worker.postMessage(message, moved);
+  }
+
+  private async answer(name: string): Promise<FromParquetThread> {
+    let timer: NodeJS.Timeout | undefined;
+    const silence = new Promise<never>((_, reject) => {
+      const late = () => reject(malformed(name, `a part of it was not unpacked within ${this.stepMs} ms`));
+      timer = setTimeout(late, this.stepMs);
     });
-    for (const range of scan.ranges) {
-      const values: ArrayLike<unknown>[] = [];
-      // One after the other: there may be thousands, and each is a request where the file is far away.
-      for (const column of columns) values.push(await scan.readColumn({ column: column.name, ...range }));
-      yield* printRows(columns, values, range.rowEnd - range.rowStart);
-    }
-  } catch (error) {
-    if (error instanceof ReadFailure) throw error.cause;
-    const message = `${name} cannot be read as Parquet: ${(error as Error).message}`;
-    throw new RunError('source_malformed', message, false, { cause: error });
-  }
-}
-
-/** The bytes could not be had; all other errors are about what they say. */
-class ReadFailure extends Error {}
-
-function withReadFailures(ranges: RandomAccess): RandomAccess {
-  return {
-    byteLength: ranges.byteLength,
-    async slice(start, end) {
-      try {
-        return await ranges.slice(start, end);
-      } catch (cause) {
-        throw new ReadFailure('a range cannot be read', { cause });
-      }
-    },
-  };
-}
-
-function checkGroupSizes({ row_groups }: FileMetaData): void {
-  for (const { total_byte_size, num_rows } of row_groups) {
-    if (total_byte_size > GROUP_BYTES_MAX) {
-      const size = `a row group has ${num_rows} rows of ${total_byte_size} bytes`;
-      throw new Error(`${size}, more than ${GROUP_BYTES_MAX}; write the file with smaller row groups`);
-    }
-  }
-}
-
-interface Column {
-  name: string;
-  print: PrintValue;
-}
-
-function columnsOf(metadata: FileMetaData): Column[] {
-  const names = new Set<string>();
-  return parquetSchema(metadata).children.map((child) => {
-    const { name } = child.element;
-    if (names.has(name)) throw new Error(`it has two columns "${name}"`);
-    names.add(name);
+    // Rejects when the thread ends for want of memory.
+    const next = this.messages.next().catch((error: unknown) => {
+      throw malformed(name, (error as Error).message, error);
+    });
     try {
-      return { name, print: columnPrinter(child) };
-    } catch (error) {
-      throw new Error(`no row can have the column "${name}": ${(error as Error).message}`, { cause: error });
-    }
-  });
-}
-
-function* printRows(
-  columns: readonly Column[],
-  values: readonly ArrayLike<unknown>[],
-  rows: number,
-): Generator<Uint8Array> {
-  const members = columns.map(({ name, print }, index) => {
-    const head = `${index === 0 ? '' : ','}${JSON.stringify(name)}:`;
-    const cells = values[index] ?? [];
-    return (row: number) => {
-      try {
-        return head + print(cells[row]);
-      } catch (error) {
-        throw new Error(`the column "${name}" has a value that is none: ${(error as Error).message}`, {
-          cause: error,
-        });
-      }
-    };
-  });
-  let text = '';
-  for (let row = 0; row < rows; row++) {
-    text += '{';
-    for (const member of members) text += member(row);
-    text += '}\n';
-    if (text.length >= PIECE_CHARACTERS) {
-      yield Buffer.from(text);
-      text = '';
+      const { value } = await Promise.race([next, silence]);
+      return value[0];
+    } finally {
+      clearTimeout(timer);
     }
   }
-  if (text !== '') yield Buffer.from(text);
+}
+
+function malformed(name: string, problem: string, cause?: unknown): RunError {
+  return new RunError('source_malformed', `${name} cannot be read as Parquet: ${problem}`, false, { cause });
 }
