@@ -208,8 +208,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a run that was cancelled, or taken over, still shows its result',
     file: 'apps/scheduler/src/runs/execute-run.ts',
-    from: '    fence: () => attempt.fence(),\n',
-    to: '    fence: async () => {},\n',
+    from: '        fence: () => attempt.fence(),\n',
+    to: '        fence: async () => {},\n',
     caughtBy: [EXECUTE_RUN_TEST],
   },
 ];

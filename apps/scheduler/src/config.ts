@@ -25,7 +25,7 @@ export const SchedulerSettings = z.object({
   CONNECTIONS_FILE: z.string().optional(),
   /** How often somebody looks for runs that are due. */
   TICK_MS: integer(100, 60_000, 1_000),
-  /** Runs of this process at once; others wait. */
+  /** Runs of this process that read their sources or write their sinks at once; others wait. */
   RUNS_AT_ONCE: integer(1, 256, 8),
   /** How long a scheduler that has gone silent keeps its runs. */
   LOCK_MS: integer(500, 600_000, 15_000),

@@ -16,7 +16,7 @@ export class SchedulerMetrics {
     const registers = [registry];
     this.runs = new Counter({
       name: 'millrace_runs_total',
-      help: 'Runs of schedules by what they have come to: those that this process has ended, or found missed.',
+      help: 'Runs of schedules by what they have come to: those that this process has ended, skipped or found missed.',
       labelNames: ['schedule', 'status'],
       registers,
     });

@@ -21,6 +21,7 @@ import { SchedulerBeat } from '@millrace/queue/schedules/scheduler-beat';
 import { awaitServerProblems } from '@millrace/queue/server-problems';
 import { TaskIds } from '@millrace/queue/task-ids';
 import { TaskStore } from '@millrace/queue/task-store';
+import { isRunOver } from '@millrace/schedule/run';
 import { Admission } from '@millrace/tasks/admission';
 import { admissionLimits } from '@millrace/tasks/submit-settings';
 import { createTakeAlarm, deliverAlarm } from './alarms/take-alarm.js';
@@ -30,11 +31,15 @@ import { readConnections } from './connections/connections-file.js';
 import { SchedulerMetrics } from './metrics.js';
 import { Periodic } from './periodic.js';
 import { executeRun } from './runs/execute-run.js';
+import { Slots } from './runs/slots.js';
 import { ScheduleFiles } from './schedules/schedule-files.js';
 import { LOST_TICKS_MAX, watchTicks } from './schedules/tick-watch.js';
 import { Ticker } from './schedules/ticker.js';
 import { writeSink } from './sinks/write-sink.js';
 import { openSource } from './sources/open-source.js';
+
+/** Runs that one process has taken; most of them wait for their tasks. */
+const RUNS_HELD = 200;
 
 /** @throws Error when it cannot serve */
 export async function startScheduler(
@@ -80,7 +85,7 @@ export async function startScheduler(
     redis,
     keys,
     tickMs: settings.TICK_MS,
-    runsAtOnce: settings.RUNS_AT_ONCE,
+    runsAtOnce: RUNS_HELD,
     lockMs: settings.LOCK_MS,
     onError: onError('the queues of schedules'),
   });
@@ -94,6 +99,7 @@ export async function startScheduler(
     admission: new Admission(admissionLimits(settings), room),
     ids: new TaskIds(settings.TASK_ID_SECRET),
     events,
+    slots: new Slots(settings.RUNS_AT_ONCE),
     log,
     maxRowBytes: settings.MAX_ROW_BYTES,
     openSource: openSource.bind(undefined, { folders, connections }),
@@ -112,10 +118,12 @@ export async function startScheduler(
       ({ schedule, type }) => metrics.alarm(schedule, type),
       (alarm) => queues.addAlarm(alarm),
     ),
-    onRuns: (schedule, made) => {
-      for (const { logicalDate, status, trigger } of made) {
+    onRuns: (schedule, due, statuses) => {
+      for (const [at, { logicalDate, trigger }] of due.entries()) {
+        const status = statuses[at];
+        if (status === undefined || status === '') continue;
         log.info('a run was made', { schedule, logical_date: logicalDate, status, trigger });
-        if (status === 'missed') metrics.runEnded(schedule, status);
+        if (isRunOver(status)) metrics.runEnded(schedule, status);
       }
     },
     onError: onError('a schedule cannot be looked at'),

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Keys } from '@millrace/queue/keys';
@@ -8,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { all, workOff } from '../../../test/fixtures/worked-off.js';
 import { RunError } from '../dist/run-error.js';
+import { Slots } from '../dist/runs/slots.js';
 import { type RunHarness, startRunHarness } from './run-harness.js';
 
 const redis = useRedis({ appendonly: 'no' });
@@ -106,7 +108,11 @@ describe('what stands in the way of a run', () => {
   it('is tried again when it may pass, and fails the run when it has been often enough', async () => {
     await harness.addRun(DATE, { model: 'unheard-of' });
     expect(await harness.execute(DATE)).toMatchObject({ kind: 'retry' });
-    expect(await harness.read(DATE)).toMatchObject({ status: 'running', attempt: 1 });
+    expect(await harness.read(DATE)).toMatchObject({
+      status: 'running',
+      attempt: 1,
+      error: { code: 'unknown_model' },
+    });
     expect(await harness.execute(DATE, { isLastTry: true })).toEqual({ kind: 'done' });
     expect(await harness.read(DATE)).toMatchObject({
       status: 'failed',
@@ -220,6 +226,23 @@ describe('a run that is taken up by another process', () => {
     expect(lines()).toEqual(predicted);
   });
 
+  it('makes its task anew when its results have expired before they were written', async () => {
+    await harness.addRun(DATE);
+    const stop = new AbortController();
+    const first = harness.execute(DATE, { signal: stop.signal });
+    const { taskId } = await harness.withTask(DATE);
+    stop.abort(new Error('the process stops'));
+    await first;
+    await workOff(harness.store, taskId, all('predicted'));
+    await harness.store.expireResults(taskId);
+    const second = harness.execute(DATE);
+    while ((await harness.read(DATE)).taskId === taskId);
+    await workOff(harness.store, (await harness.withTask(DATE)).taskId, all('predicted'));
+    await second;
+    expect(await harness.read(DATE)).toMatchObject({ status: 'succeeded', attempt: 2 });
+    expect(lines()).toEqual(predicted);
+  });
+
   it('makes its task anew when Redis has lost it', async () => {
     await harness.addRun(DATE);
     const stop = new AbortController();
@@ -248,6 +271,37 @@ describe('a run that is cancelled', () => {
     expect(await harness.read(DATE)).toMatchObject({ status: 'cancelled', ledger: { cancelled: ROWS } });
     expect(existsSync(outPath())).toBe(false);
     expect(await harness.alarms()).toEqual([]);
+  });
+
+  it('while its source sends nothing, hears of it', async () => {
+    await harness.addRun(DATE);
+    const openSource: RunHarness['deps']['openSource'] = async (_, { signal }) => ({
+      format: 'ndjson',
+      // biome-ignore lint/correctness/useYield: it never comes to its first piece
+      bytes: (async function* () {
+        await once(signal, 'abort');
+        signal.throwIfAborted();
+      })(),
+    });
+    const done = harness.execute(DATE, { openSource });
+    while ((await harness.read(DATE)).taskId === undefined);
+    await harness.runs.cancel('nightly', DATE, 'request');
+    expect(await done).toEqual({ kind: 'done' });
+    expect(await harness.read(DATE)).toMatchObject({ status: 'cancelled' });
+  });
+
+  it('just when its task was accepted, leaves nobody working on that', async () => {
+    await harness.addRun(DATE);
+    class CancelledRuns extends RunStore {
+      override async note(...step: Parameters<RunStore['note']>): ReturnType<RunStore['note']> {
+        if (step[1].acceptedTask !== undefined) await this.cancel('nightly', DATE, 'request');
+        return super.note(...step);
+      }
+    }
+    await harness.execute(DATE, { runs: new CancelledRuns(redis.redis, keys) });
+    const { status, taskId } = await harness.read(DATE);
+    expect(status).toBe('cancelled');
+    expect(await harness.store.read(taskId as string)).toMatchObject({ status: 'cancelled' });
   });
 
   it('while its source is opened, makes no task', async () => {
@@ -286,6 +340,19 @@ it('a sink that fails is written again, by the task that there is', async () => 
   expect(await harness.execute(DATE)).toEqual({ kind: 'done' });
   expect(await harness.read(DATE)).toMatchObject({ status: 'succeeded', attempt: 2, taskId });
   expect(lines()).toEqual(predicted);
+});
+
+it('a run that waits for its task keeps no other from working', async () => {
+  const slots = new Slots(1);
+  await harness.addRun(DATE);
+  const waiting = harness.execute(DATE, { slots });
+  const { taskId } = await harness.withTask(DATE);
+  await harness.addRun('2026-11-21', { model: 'iris' });
+  const other = harness.execute('2026-11-21', { slots });
+  await workOff(harness.store, (await harness.withTask('2026-11-21')).taskId, all('predicted'));
+  expect(await other).toEqual({ kind: 'done' });
+  await workOff(harness.store, taskId, all('predicted'));
+  expect(await waiting).toEqual({ kind: 'done' });
 });
 
 it('alarms are handed on until somebody has taken them', async () => {

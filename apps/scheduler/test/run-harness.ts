@@ -22,6 +22,7 @@ import { Admission } from '@millrace/tasks/admission';
 import { irisDescriptor } from '../../../test/fixtures/iris.js';
 import { Connections } from '../dist/connections/connections.js';
 import { type ExecuteRunDeps, executeRun } from '../dist/runs/execute-run.js';
+import { Slots } from '../dist/runs/slots.js';
 import { writeSink } from '../dist/sinks/write-sink.js';
 import { openSource } from '../dist/sources/open-source.js';
 
@@ -82,6 +83,7 @@ export async function startRunHarness(url: string, keys: Keys): Promise<RunHarne
     admission: new Admission({ all: PLENTY, client: PLENTY, stallMs: 1_000 }, room),
     ids: new TaskIds('secret of the tests'),
     events,
+    slots: new Slots(8),
     log: createLogger({ service: 'scheduler', level: 'error', format: 'json' }),
     maxRowBytes: 1_024,
     openSource: openSource.bind(undefined, io),

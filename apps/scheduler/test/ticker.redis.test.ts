@@ -24,6 +24,7 @@ let ticker: Ticker;
 let queued: string[];
 let cancelled: string[];
 let alarms: Alarm[];
+let made: { logicalDate: string; status: string }[];
 
 beforeAll(async () => {
   connection = connectForRequests(redis.url);
@@ -33,7 +34,7 @@ afterAll(() => connection.disconnect());
 beforeEach(() => {
   keys = redis.freshKeys();
   now = DUE - DAY / 2;
-  [queued, cancelled, alarms] = [[], [], []];
+  [queued, cancelled, alarms, made] = [[], [], [], []];
   const clock = () => now;
   schedules = new ScheduleStore(connection, keys, clock);
   runs = new RunStore(connection, keys, clock);
@@ -44,7 +45,8 @@ beforeEach(() => {
     queueRun: async (schedule, logicalDate) => void queued.push(`${schedule} ${logicalDate}`),
     cancelTask: async (id) => void cancelled.push(id),
     takeAlarm: async (alarm) => void alarms.push(alarm),
-    onRuns: () => {},
+    onRuns: (_, due, statuses) =>
+      made.push(...due.map((each, at) => ({ ...each, status: statuses[at] ?? '' }))),
     onError: (error) => {
       throw error;
     },
@@ -114,6 +116,25 @@ it('tells of all that was missed at once', async () => {
     { type: 'run.missed', details: { count: 3, first: '2026-11-20', last: '2026-11-22' } },
   ]);
   expect(queued).toEqual([]);
+});
+
+it('makes up for hundreds of dates, none of which the next ones skip or cancel', async () => {
+  await define({ cron: '0 * * * *', catch_up: 'all', overlap: 'cancel_previous' });
+  await tickAt(now + 501 * 3_600_000);
+  const { runs: all } = await runs.page(NAME, 1_000);
+  expect(new Set(all.map(({ status }) => status))).toEqual(new Set(['waiting']));
+  expect(all).toHaveLength(501);
+});
+
+it('does not skip the night that it has found late', async () => {
+  await define({ catch_up: 'latest', overlap: 'skip' });
+  await tickAt(DUE);
+  await begin('2026-11-20');
+  await tickAt(DUE + DAY + 3_600_000);
+  expect(await runs.read(NAME, '2026-11-21')).toMatchObject({ status: 'waiting', trigger: 'catch_up' });
+  await tickAt(DUE + 2 * DAY);
+  expect(await runs.read(NAME, '2026-11-22')).toMatchObject({ status: 'skipped', trigger: 'schedule' });
+  expect(made.map(({ status }) => status)).toEqual(['waiting', 'waiting', 'skipped']);
 });
 
 it('ends the task of a run that makes way for the next one', async () => {

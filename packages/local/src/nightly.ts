@@ -29,19 +29,19 @@ const Line = z.object({
   row: z.number(),
   prediction: z.object({ titles: z.array(z.string()) }).optional(),
 });
-const Problem = z.object({ detail: z.string() });
+const Problem = z.object({ code: z.string().optional(), detail: z.string() });
+const Schedule = z.object({ timezone: z.string() });
 const OPEN = new Set(['waiting', 'running']);
 
 await runProgram(async (signal) => {
   const { values } = parseArgs({ options: { date: { type: 'string' } } });
-  const date = values.date ?? new Date().toISOString().slice(0, 10);
   const settings = readConfig(LocalSettings, process.env);
   const url = `http://${settings.HOST}:${settings.PORT}`;
-  if (await answers(url)) return nightly(url, date, signal);
+  if (await answers(url)) return nightly(url, values.date, signal);
   say(`Nothing answers at ${url}: the platform is started for this run.`);
   const own = { LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn', WORKER_PORT: '0', SCHEDULER_PORT: '0' };
   Object.assign(process.env, own, { PORT: '0' });
-  await withPlatform({ ...settings, PORT: 0 }, say, signal, (ownUrl) => nightly(ownUrl, date, signal));
+  await withPlatform({ ...settings, PORT: 0 }, say, signal, (ownUrl) => nightly(ownUrl, values.date, signal));
 });
 
 async function answers(url: string): Promise<boolean> {
@@ -49,11 +49,17 @@ async function answers(url: string): Promise<boolean> {
   return response?.ok === true;
 }
 
-async function nightly(url: string, date: string, signal: AbortSignal): Promise<void> {
+/** @param given the date, or else it is today where the schedule is */
+async function nightly(url: string, given: string | undefined, signal: AbortSignal): Promise<void> {
   const runs = `${url}/v1/schedules/${SCHEDULE}`;
+  const { timezone } = await ask(runs, Schedule);
+  const date = given ?? new Intl.DateTimeFormat('en-CA', { timeZone: timezone }).format(new Date());
   const body = JSON.stringify({ logical_date: date, force: true });
   const headers = { 'content-type': 'application/json' };
-  await ask(`${runs}/run`, Run, { method: 'POST', headers, body });
+  const asked = await fetch(`${runs}/run`, { method: 'POST', headers, body });
+  // One that is under way, because the platform has just found it, is followed.
+  const problem = asked.ok ? undefined : Problem.parse(await asked.json());
+  if (problem !== undefined && problem.code !== 'run_exists') throw new Error(problem.detail);
   const progress = new Progress(process.stderr, `${SCHEDULE} ${date}`);
   let run: Run;
   do {

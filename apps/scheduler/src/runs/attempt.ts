@@ -12,6 +12,9 @@ export class RunCancelledError extends Error {
   override readonly name = 'RunCancelledError';
 }
 
+/** How soon somebody's wish to end a run is noticed in the middle of its work. */
+const LOOK_MS = 1_000;
+
 export class Attempt {
   constructor(
     private readonly runs: RunStore,
@@ -29,6 +32,23 @@ export class Attempt {
     const which = `attempt ${attempt} at the run ${logicalDate} of ${schedule}`;
     if (reply === 'lost') throw new OvertakenError(`${which} has been taken over`);
     throw new RunCancelledError(`${which} was cancelled`);
+  }
+
+  /**
+   * Does a piece of work that notes nothing for a while, and aborts it as soon as the run is another's or is to be cancelled.
+   * @throws as `note`, or what the work rejects with
+   */
+  async watched<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const stop = new AbortController();
+    const look = () => this.fence().catch((error) => stop.abort(error));
+    const timer = setInterval(look, LOOK_MS);
+    try {
+      return await work(AbortSignal.any([this.signal, stop.signal]));
+    } catch (error) {
+      throw stop.signal.aborted ? stop.signal.reason : error;
+    } finally {
+      clearInterval(timer);
+    }
   }
 
   /** To be asked before anything becomes visible to others. @throws as `note` */

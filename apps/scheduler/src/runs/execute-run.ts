@@ -8,6 +8,7 @@ import type { Task } from '@millrace/batch/task';
 import { errorFields, type Logger } from '@millrace/process/logger';
 import type { FinishedEvents } from '@millrace/queue/finished-events';
 import { isOutage } from '@millrace/queue/outages';
+import type { RecordedRun } from '@millrace/queue/schedules/run-record';
 import type { RunEnd, RunStore } from '@millrace/queue/schedules/run-store';
 import type { EarlierTries, JobOutcome, RunJob } from '@millrace/queue/schedules/schedule-queues';
 import type { Schedule } from '@millrace/schedule/schedule';
@@ -18,10 +19,13 @@ import type { RunOutput, SinkContext, Written } from '../sinks/sink.js';
 import { Attempt, OvertakenError, RunCancelledError } from './attempt.js';
 import { ensureTask, type MakeTaskDeps } from './make-task.js';
 import { outputOf } from './run-output.js';
+import type { Slots } from './slots.js';
 
 export interface ExecuteRunDeps extends MakeTaskDeps, RowDeps {
   runs: RunStore;
   events: FinishedEvents;
+  /** For reading sources and writing sinks. */
+  slots: Slots;
   /** @throws RunError, or what the context's `fence` and `note` reject with */
   writeSink(
     sink: Schedule['sink'],
@@ -51,6 +55,8 @@ const TRANSIENT: ReadonlySet<RequestCode> = new Set([
   'too_much_in_flight',
   'unknown_model',
   'upload_interrupted',
+  'task_lost',
+  'result_expired',
 ]);
 
 type Outcome = Omit<RunEnd, 'alarms'>;
@@ -100,34 +106,56 @@ async function attemptRun(
     }
     if (!before.isLast && mayPass(error)) {
       deps.log.warn('a run is tried again', { ...ids, ...errorFields(error) });
+      await deps.runs.note(run, { error: described(error) });
       return { kind: 'retry', reason: (error as Error).message };
     }
     outcome = cameToNothing(error);
   }
   const alarms = alarmsOf(run, outcome, deps.now());
   if (await deps.runs.end(run, { ...outcome, alarms })) {
-    deps.log.info('a run has ended', { ...ids, status: outcome.status, ...outcome.error });
+    const { status, error } = outcome;
+    const level = status === 'failed' || status === 'expired' ? 'warn' : 'info';
+    deps.log.log(level, 'a run has ended', {
+      ...ids,
+      status,
+      ...(error && { error: error.message, code: error.code }),
+    });
     deps.onEnd(schedule, outcome.status, (deps.now() - (run.startedAt ?? run.createdAt)) / 1000);
   }
+  if (outcome.status === 'cancelled') await endTask(deps, run);
   return DONE;
+}
+
+/** It may have been accepted just when the run was cancelled. */
+async function endTask(
+  { runs, store }: ExecuteRunDeps,
+  { schedule, logicalDate }: RecordedRun,
+): Promise<void> {
+  const taskId = (await runs.read(schedule, logicalDate))?.taskId;
+  if (taskId !== undefined) await store.end(taskId, 'cancelled');
 }
 
 async function perform(deps: ExecuteRunDeps, attempt: Attempt): Promise<Outcome> {
   const { run, signal } = attempt;
   const { definition } = run;
-  const task = await ended(deps, await ensureTask(deps, attempt), signal);
+  const made = await deps.slots.with(signal, () => ensureTask(deps, attempt));
+  const task = await ended(deps, made, signal);
   const output = await outputOf(deps, run, task);
   const { status } = task;
   // Whoever wants what such a task has come to all the same finds it under its id.
   if (task.erasedAt !== undefined) return { status: 'cancelled' };
   if (status === 'cancelled' || status === 'expired') return { status, ledger: output.rows };
   if (output.rows.succeeded === 0) return { status: 'failed', ledger: output.rows, error: noRow(task) };
-  const written = await deps.writeSink(definition.sink, run.attempt, output, {
-    signal,
-    writtenRows: run.taskId === task.id ? run.writtenRows : 0,
-    fence: () => attempt.fence(),
-    note: (writtenRows) => attempt.note({ writtenRows }),
-  });
+  const written = await deps.slots.with(signal, () =>
+    attempt.watched((writing) =>
+      deps.writeSink(definition.sink, run.attempt, output, {
+        signal: writing,
+        writtenRows: run.taskId === task.id ? run.writtenRows : 0,
+        fence: () => attempt.fence(),
+        note: (writtenRows) => attempt.note({ writtenRows }),
+      }),
+    ),
+  );
   const isWhole = output.rows.succeeded === output.rows.total;
   return { status: isWhole ? 'succeeded' : 'partially_succeeded', ledger: output.rows, written };
 }
@@ -169,14 +197,19 @@ function noRow({ id, errorCounts }: Task): { code: string; message: string } {
 function mayPass(error: unknown): boolean {
   if (error instanceof RunCancelledError) return false;
   if (error instanceof RunError) return error.isTransient;
-  if (error instanceof BatchError) return TRANSIENT.has(error.code) || error.code === 'task_lost';
+  if (error instanceof BatchError) return TRANSIENT.has(error.code);
   return true;
 }
 
 function cameToNothing(error: unknown): Outcome {
   if (error instanceof RunCancelledError) return { status: 'cancelled' };
-  const code = error instanceof RunError || error instanceof BatchError ? error.code : 'internal';
+  const found = described(error);
   // The upload was stopped because somebody has ended its task.
-  if (code === 'task_ended') return { status: 'cancelled' };
-  return { status: 'failed', error: { code, message: (error as Error).message } };
+  if (found.code === 'task_ended') return { status: 'cancelled' };
+  return { status: 'failed', error: found };
+}
+
+function described(error: unknown): { code: string; message: string } {
+  const code = error instanceof RunError || error instanceof BatchError ? error.code : 'internal';
+  return { code, message: (error as Error).message };
 }

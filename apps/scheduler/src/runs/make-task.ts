@@ -34,17 +34,29 @@ async function earlierTask(store: TaskStore, attempt: Attempt): Promise<Task | u
   if (!isAccepted) await store.abort(taskId, SILENT_UPLOAD);
   const task = await store.read(taskId);
   if (task === undefined || task.status === 'receiving' || task.error !== undefined) return undefined;
+  // Nobody has written its results in time.
+  if (task.expiresAt !== undefined && task.expiresAt <= Date.now()) return undefined;
   if (!isAccepted) await attempt.note({ acceptedTask: taskId });
   return task;
 }
 
-async function makeTask(deps: MakeTaskDeps, attempt: Attempt): Promise<Task> {
+function makeTask(deps: MakeTaskDeps, attempt: Attempt): Promise<Task> {
+  return attempt.watched(async (signal) => {
+    // What the source holds open is let go at the end, whichever way the upload ends.
+    const reading = new AbortController();
+    try {
+      return await takeRows(deps, attempt, AbortSignal.any([signal, reading.signal]));
+    } finally {
+      reading.abort();
+    }
+  });
+}
+
+/** @param signal ends the reading of the source */
+async function takeRows(deps: MakeTaskDeps, attempt: Attempt, signal: AbortSignal): Promise<Task> {
   const { schedule, logicalDate, client, definition } = attempt.run;
   const { model } = await deps.catalog.resolve(definition.model);
   await deps.admission.admit(client);
-  // What it holds open is let go at the end, whichever way the upload ends.
-  const reading = new AbortController();
-  const signal = AbortSignal.any([attempt.signal, reading.signal]);
   const rows = await deps.openSource(definition.source, { schedule, logicalDate, signal });
   const id = deps.ids.create(client);
   const { manifest, fingerprint } = model;
@@ -68,6 +80,5 @@ async function makeTask(deps: MakeTaskDeps, attempt: Attempt): Promise<Task> {
     throw error;
   } finally {
     upload.stop();
-    reading.abort();
   }
 }

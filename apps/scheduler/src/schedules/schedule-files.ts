@@ -3,7 +3,7 @@
  * files of one name, the one that was written later counts. A schedule goes when no process has had its file for a while.
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Logger } from '@millrace/process/logger';
 import type { ScheduleStore } from '@millrace/queue/schedules/schedule-store';
 import { parseSchedule, type Schedule } from '@millrace/schedule/schedule';
@@ -23,15 +23,22 @@ export interface ScheduleFilesDeps {
 export class ScheduleFiles {
   /** What was said last of each file, so that it is said once. */
   private readonly said = new Map<string, string>();
+  /** When the last sync began, and since when they have come one after the other. */
+  private syncedAt = Number.NEGATIVE_INFINITY;
+  private regularSince = 0;
 
   constructor(private readonly deps: ScheduleFilesDeps) {}
 
   /** Brings the store to what the files say. */
   async sync(): Promise<void> {
+    const startedAt = this.deps.now();
+    // After an outage, or a stop, nobody has seen anything for a while: first everybody looks again.
+    if (startedAt - this.syncedAt > UNSEEN_MS / 2) this.regularSince = startedAt;
     const names = (await this.names()).filter((name) => name.endsWith('.json') && name !== SCHEMA);
     for (const name of names) await this.take(name);
     for (const name of this.said.keys()) if (!names.includes(name)) this.said.delete(name);
-    await this.removeUnseen();
+    if (startedAt - this.regularSince > UNSEEN_MS) await this.giveUpUnseen(startedAt - UNSEEN_MS);
+    this.syncedAt = startedAt;
   }
 
   private async names(): Promise<string[]> {
@@ -57,6 +64,7 @@ export class ScheduleFiles {
         throw new Error(`name: must be that of the file, not "${definition.name}"`);
     } catch (error) {
       // What it said before stays in force.
+      await schedules.noteSeen(basename(file, '.json'));
       return this.say(file, 'error', `a schedule's file does not hold: ${(error as Error).message}`);
     }
     const { client } = definition;
@@ -74,11 +82,11 @@ export class ScheduleFiles {
     }
   }
 
-  private async removeUnseen(): Promise<void> {
-    const { schedules, log, now } = this.deps;
+  private async giveUpUnseen(before: number): Promise<void> {
+    const { schedules, log } = this.deps;
     for (const name of await schedules.names()) {
-      if (await schedules.removeUnseen(name, now() - UNSEEN_MS))
-        log.warn('a schedule was removed: its file has gone', { schedule: name });
+      const reply = await schedules.giveUpUnseen(name, before);
+      if (reply === 'removed') log.warn('a schedule was removed: its file has gone', { schedule: name });
     }
   }
 

@@ -22,7 +22,8 @@ export interface TickWatchDeps {
 export async function watchTicks(deps: TickWatchDeps): Promise<void> {
   const { schedules, tickMs, tick, ensureTicks, onMend, now } = deps;
   const silentMs = now() - (await schedules.lastTick());
-  if (silentMs <= tickMs * LOST_TICKS_MAX) return;
+  // One that was noted by a clock ahead of this one says nothing.
+  if (silentMs >= -tickMs && silentMs <= tickMs * LOST_TICKS_MAX) return;
   onMend(silentMs);
   await ensureTicks();
   await tick();

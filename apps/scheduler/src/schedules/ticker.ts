@@ -11,6 +11,7 @@ import type { DueRun, RunHead, RunStore } from '@millrace/queue/schedules/run-st
 import { readWatermark, type ScheduleStore, writeWatermark } from '@millrace/queue/schedules/schedule-store';
 import { CronTimes } from '@millrace/schedule/cron-times';
 import { type Decision, decideDue, type Pass } from '@millrace/schedule/due';
+import type { RunStatus } from '@millrace/schedule/run';
 import type { TakeAlarm } from '../alarms/take-alarm.js';
 
 export interface TickerDeps {
@@ -22,8 +23,8 @@ export interface TickerDeps {
   /** Ends the task of a run that is to be cancelled. */
   cancelTask(id: string): Promise<void>;
   takeAlarm: TakeAlarm;
-  /** Runs were made. */
-  onRuns(schedule: string, made: readonly DueRun[]): void;
+  /** Runs were made. @param statuses what has become of each; empty of one that there was already */
+  onRuns(schedule: string, due: readonly DueRun[], statuses: readonly (RunStatus | '')[]): void;
   onError(error: unknown, schedule: string): void;
   /** Milliseconds since the epoch. */
   now(): number;
@@ -105,15 +106,25 @@ export class Ticker {
   private async derive(found: Known): Promise<void> {
     const now = this.deps.now();
     let known = found;
+    let areSeveral = false;
     while (known.nextAt <= now) {
       const { schedule, times } = known;
       const { definition } = schedule;
       const pass = decideDue(times, definition, readWatermark(schedule.watermark), now);
-      const due = dueRuns(pass.decisions);
-      const isMade = await this.deps.runs.advance(schedule, pass.watermark, due, this.missed(schedule, pass));
+      areSeveral ||= pass.hasMore || pass.decisions.filter(({ isMissed }) => !isMissed).length > 1;
+      const lateAfter = now - definition.start_deadline * 1000;
+      const due = pass.decisions.map((decision) =>
+        dueRun(decision, areSeveral || decision.dueAt < lateAfter),
+      );
+      const statuses = await this.deps.runs.advance(
+        schedule,
+        pass.watermark,
+        due,
+        this.missed(schedule, pass),
+      );
       // Somebody else has made them, or the schedule is another one now: the next tick sees it.
-      if (!isMade) return;
-      this.deps.onRuns(definition.name, due);
+      if (statuses === undefined) return;
+      this.deps.onRuns(definition.name, due, statuses);
       known = this.remember({ ...schedule, watermark: writeWatermark(pass.watermark) }, known);
     }
   }
@@ -157,15 +168,10 @@ export class Ticker {
   }
 }
 
-/** Of several that come at once, the clock was late for all: they are made up for, one after the other. */
-function dueRuns(decisions: readonly Decision[]): DueRun[] {
-  const trigger = decisions.filter(({ isMissed }) => !isMissed).length > 1 ? 'catch_up' : 'schedule';
-  return decisions.map(({ logicalDate, dueAt, isMissed }) => ({
-    logicalDate,
-    dueAt,
-    status: isMissed ? 'missed' : 'waiting',
-    trigger,
-  }));
+/** @param isCatchUp it was found late, or with others: it is made up for when these are done */
+function dueRun({ logicalDate, dueAt, isMissed }: Decision, isCatchUp: boolean): DueRun {
+  const status = isMissed ? 'missed' : 'waiting';
+  return { logicalDate, dueAt, status, trigger: isCatchUp ? 'catch_up' : 'schedule' };
 }
 
 function connectionOf({ alarms }: RecordedSchedule['definition']): { connection?: string } {

@@ -47,6 +47,8 @@ export interface RunProgress {
   /** The task, once all of its rows are in the queue. */
   acceptedTask?: string;
   writtenRows?: number;
+  /** Why this attempt came to nothing; others follow. */
+  error?: RecordedRun['error'];
 }
 
 /** @property next the date to go on before; undefined when there are no more */
@@ -77,15 +79,16 @@ export class RunStore {
   }
 
   /**
-   * Makes the runs of the dates between the schedule's watermark, as it was read, and a new one. False when somebody else
-   * has advanced or changed the schedule meanwhile, and nothing was made.
+   * Makes the runs of the dates between the schedule's watermark, as it was read, and a new one.
+   * @returns the status of each, empty of one that there was already; undefined when somebody else has advanced or changed
+   * the schedule meanwhile, and nothing was made
    */
   async advance(
     { definition, client, revision, watermark }: RecordedSchedule,
     to: Watermark,
     due: readonly DueRun[],
     alarms: readonly Alarm[],
-  ): Promise<boolean> {
+  ): Promise<(RunStatus | '')[] | undefined> {
     const runs = due.map((each) => record(each, each.status, each.trigger, 1));
     const reply = await this.scripts.advance(
       this.base(definition.name),
@@ -99,7 +102,7 @@ export class RunStore {
       definition.overlap,
       alarmsText(alarms),
     );
-    return reply === 1;
+    return (reply ?? undefined) as (RunStatus | '')[] | undefined;
   }
 
   /**
@@ -140,12 +143,13 @@ export class RunStore {
     { schedule, logicalDate, attempt }: RecordedRun,
     progress: RunProgress,
   ): Promise<'ok' | 'cancelled' | 'lost'> {
-    const { taskId, model, acceptedTask, writtenRows } = progress;
+    const { taskId, model, acceptedTask, writtenRows, error } = progress;
     const fields = [
       ...(taskId === undefined ? [] : ['task', taskId]),
       ...(model === undefined ? [] : ['model', model]),
       ...(acceptedTask === undefined ? [] : ['accepted', acceptedTask]),
       ...(writtenRows === undefined ? [] : ['written_rows', writtenRows]),
+      ...errorFields(error),
     ];
     const reply = await this.scripts.noteRun(this.base(schedule), logicalDate, attempt, ...fields);
     return reply as 'ok' | 'cancelled' | 'lost';
@@ -163,7 +167,7 @@ export class RunStore {
       alarmsText(alarms),
       ...(ledger === undefined ? [] : ['rows', JSON.stringify(ledger)]),
       ...(written === undefined ? [] : ['written', JSON.stringify(written)]),
-      ...(error === undefined ? [] : ['error_code', error.code, 'error_message', error.message]),
+      ...errorFields(error),
     );
     return reply === 1;
   }
@@ -235,6 +239,10 @@ export class RunStore {
 function record({ logicalDate, dueAt }: RunDate, status: RunStatus, trigger: Trigger, parallel: number) {
   const lane: Lane = trigger === 'catch_up' ? 'schedule' : trigger;
   return { logical_date: logicalDate, due_at: dueAt, status, trigger, lane, parallel };
+}
+
+function errorFields(error: RecordedRun['error']): string[] {
+  return error === undefined ? [] : ['error_code', error.code, 'error_message', error.message];
 }
 
 function alarmsText(alarms: readonly Alarm[]): string {

@@ -160,6 +160,8 @@ export class ScheduleQueues {
       skipVersionCheck: true,
     });
     worker.on('error', onError);
+    // What throws is no outcome: a fault, or an outage; it is tried again.
+    worker.on('failed', (_, error) => onError(error));
     this.workers.push(worker);
   }
 }

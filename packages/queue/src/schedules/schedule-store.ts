@@ -99,13 +99,23 @@ export class ScheduleStore {
 
   /** Removes the client's schedule. Its runs stay for their time, and its name until whoever ticks finds none of them open. */
   async remove(name: string, client: string): Promise<'removed' | 'gone' | 'from_file'> {
-    const reply = await this.scripts.removeSchedule(this.key(name), client, 0);
+    const reply = await this.scripts.removeSchedule(this.key(name), client);
     return reply as 'removed' | 'gone' | 'from_file';
   }
 
-  /** Removes a schedule whose file no process has seen since `before`, in milliseconds since the epoch. True when it did. */
-  async removeUnseen(name: string, before: number): Promise<boolean> {
-    return (await this.scripts.removeSchedule(this.key(name), '', before)) === 'removed';
+  /** Notes that a process has a file of this name, though it does not hold: what it said before stays in force. */
+  async noteSeen(name: string): Promise<void> {
+    await this.scripts.seenSchedule(this.key(name), this.now());
+  }
+
+  /**
+   * Gives up a schedule whose file no process has seen since `before`, in milliseconds since the epoch: it is released, to
+   * be taken over by an older file, and removed when nobody has seen it for as long again.
+   */
+  async giveUpUnseen(name: string, before: number): Promise<'removed' | 'released' | 'kept'> {
+    const muchBefore = 2 * before - this.now();
+    const reply = await this.scripts.releaseSchedule(this.key(name), before, muchBefore);
+    return reply as 'removed' | 'released' | 'kept';
   }
 
   /** Takes a name out of the index that has no schedule. */

@@ -98,7 +98,7 @@ end
  * Makes the runs of the dates that have come, and notes up to when they have, if nobody has done so meanwhile. Where as many
  * wait as may, a run is skipped, or missed when it was to be made up for.
  * KEYS base · ARGV now, revision, watermark that was read, new watermark, runs as JSON, definition, client, overlap, alarms
- * → 1 · 0 when the schedule has another revision or watermark by now
+ * → per run its status, empty when there was one · false when the schedule has another revision or watermark by now
  */
 const ADVANCE: ScriptDefinition = {
   numberOfKeys: 1,
@@ -106,8 +106,10 @@ const ADVANCE: ScriptDefinition = {
 local now, overlap = ARGV[1], ARGV[8]
 local schedule = base .. 'schedule'
 local found = redis.call('HMGET', schedule, 'revision', 'watermark')
-if found[1] ~= ARGV[2] or found[2] ~= ARGV[3] then return 0 end
-for _, run in ipairs(cjson.decode(ARGV[5])) do
+if found[1] ~= ARGV[2] or found[2] ~= ARGV[3] then return false end
+local statuses = {}
+for at, run in ipairs(cjson.decode(ARGV[5])) do
+  statuses[at] = ''
   if not status_for(run.logical_date, ARGV[7]) then
     local open = redis.call('ZCARD', lane_key('schedule'))
     if run.status == 'waiting' and run.trigger == 'schedule' and open > 0 then
@@ -123,6 +125,7 @@ for _, run in ipairs(cjson.decode(ARGV[5])) do
       run.status = run.trigger == 'catch_up' and 'missed' or 'skipped'
     end
     add_run(run, now)
+    statuses[at] = run.status
     redis.call('HSET', run_key(run.logical_date), 'definition', ARGV[6], 'client', ARGV[7], 'revision', ARGV[2])
   end
 end
@@ -130,7 +133,7 @@ push_alarms(ARGV[9])
 forget_oldest()
 redis.call('HSET', schedule, 'watermark', ARGV[4])
 redis.call('PEXPIRE', schedule, ${SCHEDULE_MS})
-return 1
+return statuses
 `,
 };
 
@@ -224,6 +227,8 @@ const END: ScriptDefinition = {
 local key = run_key(ARGV[1])
 local run = redis.call('HMGET', key, 'status', 'attempt', 'lane')
 if run[1] ~= 'running' or run[2] ~= ARGV[2] then return 0 end
+-- That of an earlier attempt.
+redis.call('HDEL', key, 'error_code', 'error_message')
 for at = 6, #ARGV, 2 do redis.call('HSET', key, ARGV[at], ARGV[at + 1]) end
 end_run(ARGV[1], run[3], ARGV[4], ARGV[3])
 push_alarms(ARGV[5])

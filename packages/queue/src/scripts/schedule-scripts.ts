@@ -21,8 +21,8 @@ local now, watermark, definition, client, origin, file_at, enabled, times, mode 
 local found = redis.call('HMGET', KEYS[1], 'definition', 'client', 'origin', 'file_at', 'revision', 'enabled', 'times')
 if origin == 'file' then
   if found[3] == 'file' then
-    redis.call('HSET', KEYS[1], 'seen_at', now)
     if tonumber(file_at) < tonumber(found[4]) then return 'older' end
+    redis.call('HSET', KEYS[1], 'seen_at', now)
   end
 else
   local is_same = found[1] == definition and found[3] == origin
@@ -45,20 +45,39 @@ return found[1] and 'replaced' or 'created'
 `,
 };
 
-/**
- * Removes a schedule; its runs stay for their time.
- * KEYS schedule · ARGV client, or empty for one whose file has gone; before when it must have been seen for the last time
- * → `removed` · `gone` · `from_file` · `seen`
- */
+/** Removes the client's schedule; its runs stay for their time. KEYS schedule · ARGV client → `removed` · `gone` · `from_file` */
 const REMOVE: ScriptDefinition = {
   numberOfKeys: 1,
   lua: `
-local found = redis.call('HMGET', KEYS[1], 'client', 'origin', 'seen_at')
-if ARGV[1] == '' then
-  if found[2] ~= 'file' or tonumber(found[3]) >= tonumber(ARGV[2]) then return 'seen' end
-else
-  if found[1] ~= ARGV[1] then return 'gone' end
-  if found[2] == 'file' then return 'from_file' end
+local found = redis.call('HMGET', KEYS[1], 'client', 'origin')
+if found[1] ~= ARGV[1] then return 'gone' end
+if found[2] == 'file' then return 'from_file' end
+redis.call('DEL', KEYS[1])
+return 'removed'
+`,
+};
+
+/** Notes that there is a file of the schedule, though it does not hold. KEYS schedule · ARGV now */
+const SEEN: ScriptDefinition = {
+  numberOfKeys: 1,
+  lua: `
+if redis.call('HGET', KEYS[1], 'origin') == 'file' then redis.call('HSET', KEYS[1], 'seen_at', ARGV[1]) end
+`,
+};
+
+/**
+ * Gives up a schedule whose file nobody has seen for a while: from the first moment on any file of its name is taken, however
+ * old, and goes on where it was; from the second on it is gone.
+ * KEYS schedule · ARGV the moments since which nobody must have seen it, the later one first → `removed` · `released` · `kept`
+ */
+const RELEASE: ScriptDefinition = {
+  numberOfKeys: 1,
+  lua: `
+local found = redis.call('HMGET', KEYS[1], 'origin', 'seen_at')
+if found[1] ~= 'file' or tonumber(found[2]) >= tonumber(ARGV[1]) then return 'kept' end
+if tonumber(found[2]) >= tonumber(ARGV[2]) then
+  redis.call('HSET', KEYS[1], 'file_at', 0)
+  return 'released'
 end
 redis.call('DEL', KEYS[1])
 return 'removed'
@@ -81,4 +100,6 @@ export const SCHEDULE_SCRIPTS = {
   indexSchedule: INDEX,
   putSchedule: PUT,
   removeSchedule: REMOVE,
+  seenSchedule: SEEN,
+  releaseSchedule: RELEASE,
 } satisfies Record<string, ScriptDefinition>;

@@ -34,7 +34,9 @@ describe('the dates that have come', () => {
   it('get a run each, and the watermark goes on', async () => {
     const schedule = await putSchedule(stores);
     const [run] = due(1);
-    expect(await stores.runs.advance(schedule, { at: NOW + 1, date: FIRST }, due(1), [])).toBe(true);
+    expect(await stores.runs.advance(schedule, { at: NOW + 1, date: FIRST }, due(1), [])).toEqual([
+      'waiting',
+    ]);
     expect((await scheduleNow(stores)).watermark).toBe(`${NOW + 1} ${FIRST}`);
     expect(await runNow(stores, FIRST)).toEqual({
       schedule: NAME,
@@ -61,16 +63,18 @@ describe('the dates that have come', () => {
   it('get none from who has read another revision, or another watermark', async () => {
     const schedule = await putSchedule(stores);
     await putSchedule(stores, { cron: '0 12 * * *' });
-    expect(await stores.runs.advance(schedule, { at: NOW + 1 }, due(1), [])).toBe(false);
+    expect(await stores.runs.advance(schedule, { at: NOW + 1 }, due(1), [])).toBeUndefined();
     const now = await scheduleNow(stores);
-    expect(await stores.runs.advance({ ...now, watermark: '7' }, { at: NOW + 1 }, due(1), [])).toBe(false);
-    expect(await stores.runs.advance(now, { at: NOW + 1 }, due(1), [])).toBe(true);
+    expect(
+      await stores.runs.advance({ ...now, watermark: '7' }, { at: NOW + 1 }, due(1), []),
+    ).toBeUndefined();
+    expect(await stores.runs.advance(now, { at: NOW + 1 }, due(1), [])).toEqual(['waiting']);
   });
 
   it('get none when the schedule is gone', async () => {
     const schedule = await putSchedule(stores);
     await stores.schedules.remove(NAME, CLIENT);
-    expect(await stores.runs.advance(schedule, { at: NOW + 1 }, due(1), [])).toBe(false);
+    expect(await stores.runs.advance(schedule, { at: NOW + 1 }, due(1), [])).toBeUndefined();
     expect(await statuses(stores)).toEqual({});
   });
 

@@ -120,20 +120,30 @@ describe('a schedule of a file', () => {
     expect(await putFile(6, HOURLY)).toBe('older');
   });
 
-  it('is removed when nobody has seen its file for a while', async () => {
+  it('is released when nobody has seen its file for a while, goes on with an older one, and is removed in the end', async () => {
     await putFile(5);
+    expect(await stores.schedules.giveUpUnseen(NAME, NOW)).toBe('kept');
     stores.clock.now += 1_000;
     expect(await putFile(4)).toBe('older');
-    expect(await stores.schedules.removeUnseen(NAME, NOW + 1_000)).toBe(false);
-    expect(await stores.schedules.removeUnseen(NAME, NOW + 1_001)).toBe(true);
+    expect(await stores.schedules.giveUpUnseen(NAME, NOW + 1)).toBe('released');
+    expect(await putFile(4)).toBe('same');
+    expect(readWatermark((await read()).watermark)).toEqual({ at: NOW });
+    stores.clock.now += 1_000;
+    expect(await stores.schedules.giveUpUnseen(NAME, NOW + 1_600)).toBe('removed');
     expect(await stores.schedules.list()).toEqual([]);
   });
 
-  it('is the only kind that is removed so', async () => {
+  it('stays while there is a file that does not hold', async () => {
+    await putFile(5);
+    stores.clock.now += 1_000;
+    await stores.schedules.noteSeen(NAME);
+    expect(await stores.schedules.giveUpUnseen(NAME, NOW + 1_000)).toBe('kept');
+  });
+
+  it('is the only kind that is given up so', async () => {
     await put('create');
-    expect(await stores.schedules.removeUnseen(NAME, NOW + 1_000)).toBe(false);
-    expect(await stores.schedules.removeUnseen('nobody', NOW + 1_000)).toBe(false);
-    expect((await read()).origin).toBe('api');
+    stores.clock.now += 1_000;
+    expect(await stores.schedules.giveUpUnseen(NAME, NOW + 600)).toBe('kept');
   });
 });
 

@@ -101,7 +101,7 @@ export function due(count: number, firstDay = 0, change: Partial<DueRun> = {}): 
 export async function advance(stores: Stores, runs: readonly DueRun[]): Promise<boolean> {
   const schedule = await scheduleNow(stores);
   const at = runs.at(-1)?.dueAt ?? readWatermark(schedule.watermark).at;
-  return stores.runs.advance(schedule, { at }, runs, []);
+  return (await stores.runs.advance(schedule, { at }, runs, [])) !== undefined;
 }
 
 /** Begins a run that may begin. */
