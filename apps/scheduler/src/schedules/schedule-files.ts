@@ -73,8 +73,6 @@ export class ScheduleFiles {
       case 'created':
       case 'replaced':
         return this.say(file, 'info', 'a schedule was taken from its file', reply);
-      case 'full':
-        return this.say(file, 'error', 'a schedule was not taken from its file: there are too many');
       case 'older':
         return this.say(file, 'warn', 'a schedule’s file is older than the one that is in force');
       default:

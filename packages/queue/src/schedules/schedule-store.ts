@@ -10,7 +10,7 @@ import { defineScripts, type Script } from '../scripts/define-scripts.js';
 import { SCHEDULE_SCRIPTS } from '../scripts/schedule-scripts.js';
 import { parseScheduleRecord, type RecordedSchedule } from './run-record.js';
 
-/** Schedules of one platform. */
+/** Schedules of one platform, beyond which clients make no more. */
 export const SCHEDULES_MAX = 1_000;
 
 const TICKED_MS = 3_600_000;
@@ -56,7 +56,9 @@ export class ScheduleStore {
     const { name, enabled } = definition;
     const now = this.now();
     // It is indexed before it is recorded: the index may name too many, never too few.
-    if (!(await this.index(name, SCHEDULES_MAX))) return 'full';
+    // The operator's files are not kept out by what clients have made.
+    const namesMax = fileAt === undefined ? SCHEDULES_MAX : Number.MAX_SAFE_INTEGER;
+    if (!(await this.index(name, namesMax))) return 'full';
     const reply = await this.scripts.putSchedule(
       this.key(name),
       now,
