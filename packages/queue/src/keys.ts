@@ -78,7 +78,8 @@ export class Keys {
   /**
    * What the keys of one schedule begin with. Behind it: `schedule`, hash, the definition and how far its runs are derived
    * (TTL: schedule, renewed by every tick); `runs`, sorted set, logical date → when it is due (the same); `run:<date>`,
-   * hash, the record of a run (TTL: open run, then ended run); `open:<lane>`, sorted sets of the runs that have not ended
+   * hash, the record of a run (TTL: open run, then ended run); `definitions`, hash, digest → definition that runs were made
+   * with (TTL: schedule, renewed by every run); `open:<lane>`, sorted sets of the runs that have not ended
    * (TTL: open run); `outbox`, list of alarms that nobody has taken yet, and `deliveries`, list of what became of the
    * others (TTL: ended run).
    */

@@ -61,6 +61,12 @@ export class Admission {
     if (refusal !== undefined) throw refusal;
   }
 
+  /** For what is small, but stays: only what Redis holds keeps it out. @throws BatchError `overloaded` */
+  async admitRecord(): Promise<void> {
+    const refusal = fullRedis(await this.current());
+    if (refusal !== undefined) throw refusal;
+  }
+
   /** Counts what an upload is about to store; resolves when there is room for it. @throws BatchError as `admit`, when that takes too long */
   async makeRoom(client: string, rows: number, bytes: number): Promise<void> {
     const until = performance.now() + this.limits.stallMs;
@@ -73,14 +79,10 @@ export class Admission {
     addLoad(this.added, client, rows, bytes);
   }
 
-  private refusal({ loads, memory }: Snapshot, client: string): BatchError | undefined {
-    const share = shareOf(memory);
-    if (share >= MEMORY_FULL) {
-      return new BatchError(
-        'overloaded',
-        `Redis is ${Math.round(share * 100)} % full; nothing is taken in until there is room`,
-      );
-    }
+  private refusal(snapshot: Snapshot, client: string): BatchError | undefined {
+    const full = fullRedis(snapshot);
+    if (full !== undefined) return full;
+    const { loads } = snapshot;
     const own = sumOf([loads.get(client), this.counted.get(client), this.added.get(client)]);
     if (isFull(own, this.limits.client)) {
       return inFlight('too_much_in_flight', 'you have', own, this.limits.client);
@@ -118,6 +120,13 @@ export class Admission {
     this.snapshot = { readAt, ms: readAt - startedAt, loads, memory };
     return this.snapshot;
   }
+}
+
+function fullRedis({ memory }: Snapshot): BatchError | undefined {
+  const share = shareOf(memory);
+  if (share < MEMORY_FULL) return undefined;
+  const percent = Math.round(share * 100);
+  return new BatchError('overloaded', `Redis is ${percent} % full; nothing is taken in until there is room`);
 }
 
 function isFull(load: Load, limit: Load): boolean {

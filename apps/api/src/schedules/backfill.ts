@@ -37,6 +37,7 @@ export function backfillRoute(deps: ScheduleDeps): RequestHandler<{ name: string
     const { name } = request.params;
     const schedule = await readOwnSchedule(deps, name, client);
     const asked = parseParameters(BackfillRequest, await readObject(deps, request), 'member');
+    await deps.admission.admitRecord();
     const dates = datesOf(schedule.definition, asked);
     const replies = await deps.runs.add(schedule, dates, 'backfill', asked.parallel ?? 1, 'unsuccessful');
     if (replies === undefined) throw tooManyOpen(name);

@@ -71,13 +71,14 @@ function named(name: string, body: JsonObject): JsonObject {
 
 /** @throws BatchError `schedule_exists`, `schedule_from_file`, `too_many_schedules` */
 async function put(
-  { schedules, log }: ScheduleDeps,
+  { schedules, admission, log }: ScheduleDeps,
   response: Response,
   definition: Schedule,
   mode: 'create' | 'replace' | number,
 ): Promise<Extract<PutReply, 'created' | 'replaced' | 'same' | 'changed'>> {
   const { client, requestId } = response.locals;
   const { name } = definition;
+  await admission.admitRecord();
   const reply = await schedules.put({ definition, client }, mode);
   switch (reply) {
     case 'exists':

@@ -7,7 +7,7 @@ import { sendJson } from '../send-json.js';
 import { cancelRun } from './cancel-runs.js';
 import { readOwnRun, readOwnRuns } from './own-schedule.js';
 import type { ScheduleDeps } from './schedule-deps.js';
-import { runAnswer, waitingForScheduler } from './schedule-view.js';
+import { runAnswer, runNow, waitingForScheduler } from './schedule-view.js';
 
 const PAGE_RUNS = 50;
 const PAGE_MAX = 200;
@@ -49,7 +49,7 @@ export function showRunRoute(deps: ScheduleDeps): RequestHandler<RunParameters> 
     parseParameters(NoQuery, request.query, 'query parameter');
     const { name, date } = request.params;
     const run = await readOwnRun(deps, name, date, response.locals.client);
-    sendJson(response, runAnswer(run, await waitingForScheduler(deps)));
+    sendJson(response, await runNow(deps, run));
   };
 }
 
@@ -62,6 +62,6 @@ export function cancelRunRoute(deps: ScheduleDeps): RequestHandler<RunParameters
     await readOwnRun(deps, name, date, client);
     await cancelRun(deps, name, date, client, { request_id: requestId });
     const run = await readOwnRun(deps, name, date, client);
-    sendJson(response, runAnswer(run, await waitingForScheduler(deps)));
+    sendJson(response, await runNow(deps, run));
   };
 }

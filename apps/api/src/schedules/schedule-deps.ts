@@ -7,6 +7,7 @@ import type { RunStore } from '@millrace/queue/schedules/run-store';
 import type { ScheduleStore } from '@millrace/queue/schedules/schedule-store';
 import type { SchedulerBeat } from '@millrace/queue/schedules/scheduler-beat';
 import type { TaskStore } from '@millrace/queue/task-store';
+import type { Admission } from '@millrace/tasks/admission';
 
 export interface ScheduleDeps {
   schedules: ScheduleStore;
@@ -17,6 +18,7 @@ export interface ScheduleDeps {
   /** Of the tasks that runs make. */
   store: TaskStore;
   producer: Producer;
+  admission: Admission;
   log: Logger;
   limits: { maxGzipRatio: number; uploadIdleMs: number };
 }

@@ -1,11 +1,14 @@
 /** Schedules and runs as HTTP shows them. */
 import { BatchError } from '@millrace/batch/errors';
+import { modelKey } from '@millrace/batch/model';
 import { isoTime } from '@millrace/batch/task';
+import type { CatalogEntry } from '@millrace/queue/catalog';
 import type { RecordedRun, RecordedSchedule } from '@millrace/queue/schedules/run-record';
 import { CronTimes } from '@millrace/schedule/cron-times';
 import { previewOf } from '@millrace/schedule/preview';
 import { isRunOver, runView } from '@millrace/schedule/run';
 import type { Schedule } from '@millrace/schedule/schedule';
+import { waitingFor } from '../models.js';
 import type { ScheduleDeps } from './schedule-deps.js';
 
 type View = Record<string, unknown>;
@@ -59,18 +62,32 @@ export function runAnswer(run: RecordedRun, waitingFor: string | undefined): Vie
   };
 }
 
+/** One run by itself: while it runs, with the rows of its task as they stand, and what that waits for. */
+export async function runNow(deps: ScheduleDeps, run: RecordedRun): Promise<View> {
+  const answer = runAnswer(run, await waitingForScheduler(deps));
+  const task =
+    run.taskId === undefined || isRunOver(run.status) ? undefined : await deps.store.read(run.taskId);
+  if (task === undefined || task.error !== undefined) return answer;
+  const waiting = waitingFor(task, await deps.catalog.get(task.model));
+  return { ...answer, rows: task.ledger, ...(waiting === undefined ? {} : { waiting_for: waiting }) };
+}
+
 /** What is to come, and what stands in its way. */
 async function outlook(
   { catalog }: Pick<ScheduleDeps, 'catalog'>,
   { model, cron, timezone, enabled }: Schedule,
   waitingFor: string | undefined,
 ): Promise<View> {
-  const modelProblem = await catalog.resolve(model).then(() => undefined, unknownModel);
+  const modelProblem = await catalog.resolve(model).then(withoutWorker, unknownModel);
   return {
     ...(enabled && waitingFor !== undefined ? { waiting_for: waitingFor } : {}),
     ...(modelProblem === undefined ? {} : { model_problem: modelProblem }),
     next_runs: previewOf(new CronTimes(cron, timezone), Date.now()),
   };
+}
+
+function withoutWorker({ model, workers }: CatalogEntry): string | undefined {
+  return workers > 0 ? undefined : `no worker serves ${modelKey(model)} now`;
 }
 
 /** A worker that serves it may come later. */

@@ -31,6 +31,7 @@ export function startRunRoute(deps: ScheduleDeps): RequestHandler<{ name: string
     const { name } = request.params;
     const schedule = await readOwnSchedule(deps, name, client);
     const asked = parseParameters(RunRequest, await readOptionalObject(deps, request), 'member');
+    await deps.admission.admitRecord();
     const date = await dateOf(deps, schedule, asked);
     const again = asked.force === true ? 'always' : 'unsuccessful';
     const outcomes = await deps.runs.add(schedule, [date], 'manual', PARALLEL_MAX, again);

@@ -2,6 +2,7 @@
  * The run store is responsible for the runs of schedules: that there is exactly one for each schedule and logical date,
  * whoever makes it however often, and that only the last process to take one up changes it.
  */
+import { createHash } from 'node:crypto';
 import type { DueDate, Watermark } from '@millrace/schedule/cron-times';
 import type { RunStatus, Trigger } from '@millrace/schedule/run';
 import type { RedisConnection } from '../connection.js';
@@ -90,6 +91,7 @@ export class RunStore {
     alarms: readonly Alarm[],
   ): Promise<(RunStatus | '')[] | undefined> {
     const runs = due.map((each) => record(each, each.status, each.trigger, 1));
+    const text = JSON.stringify(definition);
     const reply = await this.scripts.advance(
       this.base(definition.name),
       this.now(),
@@ -97,10 +99,11 @@ export class RunStore {
       watermark,
       writeWatermark(to),
       JSON.stringify(runs),
-      JSON.stringify(definition),
+      text,
       client,
       definition.overlap,
       alarmsText(alarms),
+      digestOf(text),
     );
     return (reply ?? undefined) as (RunStatus | '')[] | undefined;
   }
@@ -119,14 +122,16 @@ export class RunStore {
     again: 'never' | 'unsuccessful' | 'always',
   ): Promise<('created' | 'again' | 'exists')[] | undefined> {
     const runs = dates.map((date) => record(date, 'waiting', trigger, parallel));
+    const text = JSON.stringify(definition);
     const reply = (await this.scripts.addRuns(
       this.base(definition.name),
       this.now(),
       JSON.stringify(runs),
-      JSON.stringify(definition),
+      text,
       client,
       revision,
       again,
+      digestOf(text),
     )) as ('created' | 'again' | 'exists' | 'full')[];
     return reply[0] === 'full' ? undefined : (reply as ('created' | 'again' | 'exists')[]);
   }
@@ -205,8 +210,11 @@ export class RunStore {
   }
 
   async read(schedule: string, logicalDate: string): Promise<RecordedRun | undefined> {
-    const hash = await this.redis.hgetall(`${this.base(schedule)}run:${logicalDate}`);
-    return Object.keys(hash).length === 0 ? undefined : parseRun(hash);
+    const base = this.base(schedule);
+    const hash = await this.redis.hgetall(`${base}run:${logicalDate}`);
+    if (hash.definition === undefined) return undefined;
+    const definition = await this.redis.hget(`${base}definitions`, hash.definition);
+    return definition === null ? undefined : parseRun({ ...hash, definition });
   }
 
   /** The last run by when it is due that is due by now. */
@@ -239,6 +247,10 @@ export class RunStore {
 function record({ logicalDate, dueAt }: RunDate, status: RunStatus, trigger: Trigger, parallel: number) {
   const lane: Lane = trigger === 'catch_up' ? 'schedule' : trigger;
   return { logical_date: logicalDate, due_at: dueAt, status, trigger, lane, parallel };
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }
 
 function errorFields(error: RecordedRun['error']): string[] {

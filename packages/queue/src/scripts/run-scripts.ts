@@ -17,6 +17,8 @@ import type { ScriptDefinition } from './define-scripts.js';
 const RUNS_KEPT = 1_000;
 /** Runs of one lane that have not ended. */
 export const OPEN_RUNS_MAX = 1_000;
+/** Definitions that are kept of one schedule, but for those that its runs were made with. */
+const DEFINITIONS_KEPT = 50;
 /** Alarms that wait to be taken. */
 const OUTBOX_MAX = 1_000;
 
@@ -81,7 +83,24 @@ local function add_run(run, now)
   redis.call('PEXPIRE', base .. 'runs', ${SCHEDULE_MS})
   if has_ended(run.status) then end_run(run.logical_date, run.lane, run.status, now) else open_run(run) end
 end
+-- Kept once for all runs that were made with it.
+local function define(date, definition, digest)
+  redis.call('HSET', base .. 'definitions', digest, definition)
+  redis.call('PEXPIRE', base .. 'definitions', ${SCHEDULE_MS})
+  redis.call('HSET', run_key(date), 'definition', digest)
+end
+local function forget_definitions()
+  if redis.call('HLEN', base .. 'definitions') <= ${DEFINITIONS_KEPT} then return end
+  local used = {}
+  for _, date in ipairs(redis.call('ZRANGE', base .. 'runs', 0, -1)) do
+    used[redis.call('HGET', run_key(date), 'definition') or ''] = true
+  end
+  for _, digest in ipairs(redis.call('HKEYS', base .. 'definitions')) do
+    if not used[digest] then redis.call('HDEL', base .. 'definitions', digest) end
+  end
+end
 local function forget_oldest()
+  forget_definitions()
   local surplus = redis.call('ZCARD', base .. 'runs') - ${RUNS_KEPT}
   if surplus <= 0 then return end
   for _, date in ipairs(redis.call('ZRANGE', base .. 'runs', 0, surplus - 1)) do
@@ -97,7 +116,7 @@ end
 /**
  * Makes the runs of the dates that have come, and notes up to when they have, if nobody has done so meanwhile. Where as many
  * wait as may, a run is skipped, or missed when it was to be made up for.
- * KEYS base · ARGV now, revision, watermark that was read, new watermark, runs as JSON, definition, client, overlap, alarms
+ * KEYS base · ARGV now, revision, watermark that was read, new watermark, runs as JSON, definition, client, overlap, alarms, digest of the definition
  * → per run its status, empty when there was one · false when the schedule has another revision or watermark by now
  */
 const ADVANCE: ScriptDefinition = {
@@ -126,7 +145,8 @@ for at, run in ipairs(cjson.decode(ARGV[5])) do
     end
     add_run(run, now)
     statuses[at] = run.status
-    redis.call('HSET', run_key(run.logical_date), 'definition', ARGV[6], 'client', ARGV[7], 'revision', ARGV[2])
+    define(run.logical_date, ARGV[6], ARGV[10])
+    redis.call('HSET', run_key(run.logical_date), 'client', ARGV[7], 'revision', ARGV[2])
   end
 end
 push_alarms(ARGV[9])
@@ -139,7 +159,8 @@ return statuses
 
 /**
  * Makes runs that somebody asks for, all of one lane. One that there is stays as it is, unless it has ended and is to run again.
- * KEYS base · ARGV now, runs as JSON, definition, client, revision, again: \`never\`, \`unsuccessful\` or \`always\`
+ * KEYS base · ARGV now, runs as JSON, definition, client, revision, again: \`never\`, \`unsuccessful\` or \`always\`, digest of the
+ * definition
  * → per run \`created\`, \`again\` or \`exists\` · {\`full\`} when too many have not ended
  */
 const ADD_RUNS: ScriptDefinition = {
@@ -170,7 +191,8 @@ for at, run in ipairs(runs) do
     open_run(run)
   end
   if replies[at] ~= 'exists' then
-    redis.call('HSET', key, 'definition', ARGV[3], 'client', ARGV[4], 'revision', ARGV[5])
+    define(run.logical_date, ARGV[3], ARGV[7])
+    redis.call('HSET', key, 'client', ARGV[4], 'revision', ARGV[5])
   end
 end
 forget_oldest()
@@ -198,7 +220,10 @@ if run[1] == 'waiting' then
   redis.call('ZADD', lane_key(run[2]), 0, ARGV[1])
 end
 redis.call('HINCRBY', key, 'attempt', 1)
-return redis.call('HGETALL', key)
+local record = redis.call('HGETALL', key)
+record[#record + 1] = 'definition'
+record[#record + 1] = redis.call('HGET', base .. 'definitions', redis.call('HGET', key, 'definition'))
+return record
 `,
 };
 

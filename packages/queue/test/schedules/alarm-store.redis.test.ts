@@ -2,7 +2,18 @@ import { type Alarm, type Delivery, newAlarm } from '@millrace/queue/schedules/a
 import { SchedulerBeat } from '@millrace/queue/schedules/scheduler-beat';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { useRedis } from '../../../../test/fixtures/redis.js';
-import { advance, begin, dates, due, NAME, NOW, putSchedule, type Stores, useStores } from './stores.js';
+import {
+  advance,
+  begin,
+  dates,
+  due,
+  NAME,
+  NOW,
+  putSchedule,
+  runNow,
+  type Stores,
+  useStores,
+} from './stores.js';
 
 const redis = useRedis();
 const freshStores = useStores(redis);
@@ -102,7 +113,12 @@ it('every key has a lifetime, at every step', async () => {
   await runs.add(schedule, dates(1, 2), 'manual', 1, 'never');
   await advance(stores, due(1, 3, { status: 'missed' }));
   await advance(stores, due(1, 4));
-  const lasting = { [keys.schedules()]: open, [`${base}schedule`]: open, [`${base}runs`]: open };
+  const lasting = {
+    [keys.schedules()]: open,
+    [`${base}schedule`]: open,
+    [`${base}runs`]: open,
+    [`${base}definitions`]: open,
+  };
   expect(await lifetimes()).toEqual({
     ...lasting,
     [`${base}open:schedule`]: open,
@@ -152,4 +168,24 @@ it('every key has a lifetime, at every step', async () => {
   await schedules.remove(NAME, 'alice');
   const { [`${base}schedule`]: _, ...left } = after;
   expect(await lifetimes()).toEqual(left);
+});
+
+it('a definition is kept once for all runs that were made with it, and for no others for ever', async () => {
+  const { connection, keys, runs } = stores;
+  const base = keys.scheduleBase(NAME);
+  const definitions = () => connection.hlen(`${base}definitions`);
+  const metadata = { text: 'x'.repeat(2_000) };
+  const schedule = await putSchedule(stores, { metadata });
+  await runs.add(schedule, dates(100), 'backfill', 1, 'never');
+  expect(await definitions()).toBe(1);
+  expect(await runNow(stores, dates(1)[0]?.logicalDate ?? '')).toMatchObject({ definition: { metadata } });
+  for (let version = 0; version < 60; version++) {
+    const other = await putSchedule(stores, { metadata: { version } });
+    await runs.add(other, dates(1, 200), 'manual', 1, 'never');
+    await runs.cancel(NAME, dates(1, 200)[0]?.logicalDate ?? '', 'request');
+    await runs.add(other, dates(1, 200), 'manual', 1, 'always');
+    await runs.cancel(NAME, dates(1, 200)[0]?.logicalDate ?? '', 'request');
+  }
+  expect(await definitions()).toBeLessThanOrEqual(52);
+  expect(await runNow(stores, dates(1)[0]?.logicalDate ?? '')).toMatchObject({ definition: { metadata } });
 });
