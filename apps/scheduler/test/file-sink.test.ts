@@ -162,23 +162,62 @@ describe('a file sink', () => {
     expect(readdirSync(inFolder(''))).toEqual([]);
   });
 
-  it('removes what earlier attempts at the same file have left, and nothing else', async () => {
-    const others = [
-      '.b.ndjson.attempt-1.tmp',
-      '.a.ndjson.attempt-4.tmp',
-      '.a.ndjson.attempt-x.tmp',
-      '.a.ndjson',
-    ];
-    const left = [
-      '.a.ndjson.attempt-1.tmp',
-      '.a.ndjson.attempt-3.tmp',
-      '.a.ndjson.manifest.json.attempt-2.tmp',
-    ];
-    for (const name of [...others, ...left]) folder.write(`data/${name}`, 'half');
+  /** Hidden files as a process leaves them that is killed before its file appears. */
+  async function leave(path: string, attempt: number, changes: Partial<RunOutput> = {}): Promise<void> {
+    let left: string[] = [];
+    const fence = () => {
+      left = readdirSync(inFolder(''));
+      return Promise.reject(new Error('killed'));
+    };
+    const output = { ...outputOf(ROWS), ...changes };
+    await expect(write(path, { attempt, output, context: { fence } })).rejects.toThrow('killed');
+    for (const name of left) folder.write(`data/${name}`, 'half');
+  }
+
+  it('removes what earlier attempts of the run at the same file have left, and nothing else', async () => {
+    await leave('data/b.ndjson', 1);
+    await leave('data/a.ndjson', 4);
+    await leave('data/a.ndjson', 1, { logicalDate: '2026-11-19' });
+    await leave('data/a.ndjson', 1, { schedule: 'hourly' });
+    folder.write('data/.a.ndjson.attempt-1.tmp', 'somebody’s own');
+    const others = readdirSync(inFolder(''));
+    await leave('data/a.ndjson', 1);
+    await leave('data/a.ndjson', 3);
     await write('data/a.ndjson', { attempt: 3 });
     expect(readdirSync(inFolder('')).sort()).toEqual(
       [...others, 'a.ndjson', 'a.ndjson.manifest.json'].sort(),
     );
+  });
+
+  it('shows nothing in part when two runs write one path', async () => {
+    let writing: Promise<unknown> | undefined;
+    let finish: () => void = () => {};
+    const rest = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const untilOther = () =>
+      new Promise<void>((resolve) => {
+        const slow = {
+          ...outputOf(ROWS),
+          logicalDate: '2026-11-21',
+          async *text() {
+            yield 'x'.repeat(300_000);
+            resolve();
+            await rest;
+            yield 'the end\n';
+          },
+        };
+        writing = write('data/a.ndjson', { output: slow });
+        writing.catch(() => {});
+      });
+    const fence = async () => {
+      if (writing === undefined) await untilOther();
+    };
+    await expect(write('data/a.ndjson', { context: { fence } })).resolves.toMatchObject({ rows: 25 });
+    expect(content('a.ndjson')).toBe(TEXT);
+    finish();
+    await writing;
+    expect(content('a.ndjson')).toBe(`${'x'.repeat(300_000)}the end\n`);
   });
 
   it('does not let a process that was thought dead put its file there', async () => {

@@ -90,6 +90,25 @@ describe('a file source', () => {
     expect((await open('data/**/*.csv')).text).toBe('id\n1\n');
   });
 
+  it.each([
+    `data/${'*a'.repeat(9)}*b.csv`,
+    `data/${'**/a/'.repeat(9)}b.csv`,
+    `data/${'**/'.repeat(12)}b.csv`,
+  ])('has soon seen that nothing matches %s', async (pattern) => {
+    folder.write(`data/${'a'.repeat(60)}.csv`, 'id\n1\n');
+    folder.write(`data/${'a/'.repeat(20)}c.csv`, 'id\n1\n');
+    await expect(open(pattern)).rejects.toMatchObject({ code: 'source_not_found' });
+  });
+
+  it('looks no further for files when the run is cancelled', async () => {
+    folder.write('data/a.csv', 'id\n1\n');
+    const run = new AbortController();
+    const source = { kind: 'file' as const, path: join(folder.path, 'data/**/*.csv') };
+    const opening = openFileSource(source, { folders: [folder.path] }, sourceContext(run));
+    run.abort(new Error('cancelled'));
+    await expect(opening).rejects.toThrow('cancelled');
+  });
+
   it('never waits for a pipe, nor takes a folder for a file', async () => {
     mkdirSync(join(folder.path, 'data/folder.csv'), { recursive: true });
     execFileSync('mkfifo', [join(folder.path, 'data/pipe.csv')]);

@@ -34,6 +34,8 @@ async function sessions(): Promise<{ state: string; query: string }[]> {
   return rows;
 }
 
+const SETTINGS = `SELECT current_setting('statement_timeout') AS bound, current_setting('search_path') AS path`;
+
 /** As a server does that is restarted; all of them have ended when it resolves. */
 async function endConnections(): Promise<void> {
   const { pool } = postgresql;
@@ -47,6 +49,15 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
 }
 
 describe('rows of a query', () => {
+  it('come from a session in which no other run has set or locked anything', async () => {
+    const before = await linesOf(SETTINGS);
+    await linesOf(`SELECT set_config('statement_timeout', '0', false) AS bound,
+      set_config('search_path', 'theirs', false) AS path, pg_advisory_lock(42)::text AS lock`);
+    expect(await linesOf(SETTINGS)).toEqual(before);
+    const locks = await postgresql.pool.query(`SELECT 1 FROM pg_locks WHERE locktype = 'advisory'`);
+    expect(locks.rowCount).toBe(0);
+  });
+
   it('are lines of JSON that keep every digit', async () => {
     const query = `SELECT 9223372036854775807::int8 AS big, 0.1000000000000000000001::numeric AS exact,
       0.1::float8 AS double, true AS yes, NULL::text AS nothing, 'a "quoted" \\ line' || chr(10) || 'ü' AS text`;

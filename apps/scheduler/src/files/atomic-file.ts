@@ -2,8 +2,17 @@
  * A file that appears under its name whole, on disk, or not at all, whenever the process is killed: it is written under a
  * hidden name in the same folder, which says whose attempt it was, and renamed.
  */
-import { access, type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { type FileHandle, lstat, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+
+/** Who writes a file. Two runs never have one hidden name, and never remove each other's. */
+export interface Writer {
+  schedule: string;
+  logicalDate: string;
+  /** Of the run, counted from 1. */
+  attempt: number;
+}
 
 /** AtomicFile is responsible for one attempt's file from its creation to its rename, or its removal. */
 export class AtomicFile {
@@ -13,16 +22,10 @@ export class AtomicFile {
     private readonly file: FileHandle,
   ) {}
 
-  /**
-   * Removes what earlier attempts at the same path have left: one that was thought dead has nothing to rename then.
-   * @param path in a folder that exists
-   */
-  static async create(path: string, attempt: number): Promise<AtomicFile> {
-    const [folder, name] = [dirname(path), basename(path)];
-    for (const entry of await readdir(folder)) {
-      if (attemptOf(entry, name) <= attempt) await rm(join(folder, entry), { force: true });
-    }
-    const temporary = join(folder, `.${name}.attempt-${attempt}.tmp`);
+  /** @param path in a folder that exists; what is left of earlier attempts at it is removed */
+  static async create(path: string, writer: Writer): Promise<AtomicFile> {
+    await removeLeft(path, writer);
+    const temporary = temporaryPath(path, writer);
     return new AtomicFile(path, temporary, await open(temporary, 'wx'));
   }
 
@@ -30,27 +33,43 @@ export class AtomicFile {
     await this.file.writeFile(bytes);
   }
 
-  /** Brings the bytes to the disk. Nothing can be written any more. */
+  /** Brings the bytes to the disk. */
   async finish(): Promise<void> {
     await this.file.sync();
-    await this.file.close();
   }
 
-  /** @throws the system's ENOENT when a later attempt has removed what was written */
+  /** @throws an error when a later attempt has removed what was written, or put its own in place of it */
   async checkThere(): Promise<void> {
-    await access(this.temporary);
+    const [own, found] = await Promise.all([
+      this.file.stat({ bigint: true }),
+      lstat(this.temporary, { bigint: true }),
+    ]);
+    if (own.ino !== found.ino || own.dev !== found.dev) throw new Error('somebody else writes it');
   }
 
   /** Gives the finished file its name, in place of an older one. */
   async appear(): Promise<void> {
     await rename(this.temporary, this.path);
     await syncFolder(dirname(this.path));
+    await this.file.close();
   }
 
-  /** Removes what was written. */
+  /** Removes what was written, unless it is somebody else's by now. */
   async discard(): Promise<void> {
+    const isOwn = await this.checkThere().then(
+      () => true,
+      () => false,
+    );
     await this.file.close();
-    await rm(this.temporary, { force: true });
+    if (isOwn) await rm(this.temporary, { force: true });
+  }
+}
+
+/** Removes what earlier attempts of a run have left at a path: one that was thought dead has nothing to rename then. */
+export async function removeLeft(path: string, writer: Writer): Promise<void> {
+  const folder = dirname(path);
+  for (const entry of await readdir(folder)) {
+    if (attemptOf(entry, path, writer) <= writer.attempt) await rm(join(folder, entry), { force: true });
   }
 }
 
@@ -70,8 +89,19 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Which attempt at a file a temporary file is of; infinite for what is none of its. */
-function attemptOf(entry: string, name: string): number {
-  const [, attempt] = /\.attempt-(\d+)\.tmp$/.exec(entry) ?? [];
-  return entry === `.${name}.attempt-${attempt}.tmp` ? Number(attempt) : Number.POSITIVE_INFINITY;
+function temporaryPath(path: string, writer: Writer): string {
+  return join(dirname(path), `${temporaryStem(path, writer)}${writer.attempt}.tmp`);
+}
+
+/** Digits of a hash stand for the run: its name may be long, and that of a file may not. */
+function temporaryStem(path: string, { schedule, logicalDate }: Writer): string {
+  const run = createHash('sha256').update(`${schedule} ${logicalDate}`).digest('hex').slice(0, 16);
+  return `.${basename(path)}.run-${run}.attempt-`;
+}
+
+/** Which attempt of a run at a file a temporary file is of; infinite for what is none of its. */
+function attemptOf(entry: string, path: string, writer: Writer): number {
+  const stem = temporaryStem(path, writer);
+  const [, attempt] = (entry.startsWith(stem) && /^(\d+)\.tmp$/.exec(entry.slice(stem.length))) || [];
+  return attempt === undefined ? Number.POSITIVE_INFINITY : Number(attempt);
 }

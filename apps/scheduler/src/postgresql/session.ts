@@ -61,13 +61,26 @@ export class Session {
     }
   }
 
-  /** @param isClean false when a transaction may be open: the connection is then closed, which rolls it back */
-  close(isClean: boolean): void {
+  /**
+   * What the run has set or locked in the session ends with it: the next one may be another client's.
+   * @param isClean false when a transaction may be open: the connection is then closed, which rolls it back
+   */
+  async close(isClean: boolean): Promise<void> {
     if (this.isClosed) return;
     this.isClosed = true;
     this.signal.removeEventListener('abort', this.onAbort);
-    if (isClean) this.client.off('error', TOLD_OTHERWISE);
-    this.client.release(!isClean);
+    const isReset = isClean && (await this.reset());
+    if (isReset) this.client.off('error', TOLD_OTHERWISE);
+    this.client.release(!isReset);
+  }
+
+  private async reset(): Promise<boolean> {
+    try {
+      await send(this.client, 'DISCARD ALL', []);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** A statement that runs goes on when only its connection is closed, so it is cancelled from another one. */
@@ -81,7 +94,7 @@ export class Session {
     } catch {
       // The server's own bound ends the statement.
     } finally {
-      this.close(false);
+      await this.close(false);
       await other.end().catch(() => {});
     }
   }

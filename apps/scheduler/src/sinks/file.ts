@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Outputs } from '@millrace/batch/results/read-chunk';
 import { realPathWithin } from '../files/allowed-folders.js';
-import { AtomicFile, removeFile } from '../files/atomic-file.js';
+import { AtomicFile, removeFile, type Writer } from '../files/atomic-file.js';
 import { RunError } from '../run-error.js';
 import { inBlocks } from './blocks.js';
 import { manifestPath, manifestText } from './manifest.js';
@@ -34,7 +34,8 @@ export interface FileSinkDeps {
 export const writeFileSink: WriteSink<FileSink, FileSinkDeps> = async (sink, deps, output, context) => {
   const format = resultFormat(sink.path, sink.format);
   const path = await writable(sink.path, () => makeFolder(sink.path, deps.folders));
-  const place = { attempt: deps.attempt, context };
+  const { schedule, logicalDate } = output;
+  const place = { writer: { schedule, logicalDate, attempt: deps.attempt }, context };
   const text = output.text(format, sink.outputs ?? 'default');
   const { bytes, sha256 } = await replace(path, text, {
     ...place,
@@ -46,7 +47,7 @@ export const writeFileSink: WriteSink<FileSink, FileSinkDeps> = async (sink, dep
 };
 
 interface Replacement {
-  attempt: number;
+  writer: Writer;
   context: SinkContext;
   /** Done when the new file is whole and nobody else has taken the run over. */
   beforeRename?(): Promise<void>;
@@ -56,11 +57,11 @@ interface Replacement {
 async function replace(
   path: string,
   text: AsyncIterable<Uint8Array | string> | Iterable<string>,
-  { attempt, context, beforeRename }: Replacement,
+  { writer, context, beforeRename }: Replacement,
 ): Promise<{ bytes: number; sha256: string }> {
   const hash = createHash('sha256');
   let bytes = 0;
-  const file = await writable(path, () => AtomicFile.create(path, attempt));
+  const file = await writable(path, () => AtomicFile.create(path, writer));
   try {
     for await (const block of inBlocks(text)) {
       context.signal.throwIfAborted();

@@ -44,7 +44,7 @@ export const writePostgresqlSink: WriteSink<PostgresqlSink, Deps> = async (sink,
     isClean = true;
     return written;
   } finally {
-    session.close(isClean);
+    await session.close(isClean);
   }
 };
 

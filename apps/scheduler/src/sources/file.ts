@@ -29,7 +29,7 @@ export const openFileSource: OpenSource<FileSource, FileSourceDeps> = async (
   { folders },
   { signal },
 ) => {
-  const paths = await findFiles(source.path, folders);
+  const paths = await findFiles(source.path, folders, signal);
   const files = await Promise.all(paths.map((path) => allowedFile(path, folders, signal)));
   const [first = source.path, ...others] = paths;
   const format = formatOf(first, source.format);
@@ -45,12 +45,15 @@ export const openFileSource: OpenSource<FileSource, FileSourceDeps> = async (
 };
 
 /** @throws RunError as `openFileSource` */
-async function findFiles(path: string, folders: readonly string[]): Promise<string[]> {
+async function findFiles(path: string, folders: readonly string[], signal: AbortSignal): Promise<string[]> {
   const pattern = resolve(path);
   const folder = folderOf(pattern);
   const paths = await readable(path, async () => {
     if ((await realPathWithin(folders, folder)) === undefined) throw notAllowed(path, folders);
-    return glob(pattern, FILES_MAX);
+    return glob(pattern, FILES_MAX, signal);
+  }).catch((error: unknown) => {
+    signal.throwIfAborted();
+    throw error;
   });
   if (paths.length === 0) {
     throw new RunError('source_not_found', `there is no file ${path}`, false);

@@ -39,7 +39,7 @@ export const openPostgresqlSource: OpenSource<PostgresqlSource, Deps> = async (
   try {
     await naming(source, signal, () => declareCursor(session, source));
   } catch (error) {
-    session.close(false);
+    await session.close(false);
     throw error;
   }
   return { format: 'ndjson', bytes: lines(session, source, signal) };
@@ -91,7 +91,7 @@ async function* lines(
     await naming(source, signal, () => session.query('COMMIT'));
     isClean = true;
   } finally {
-    session.close(isClean);
+    await session.close(isClean);
   }
 }
 
