@@ -86,6 +86,11 @@ export function parseSchedule(value: unknown): Schedule {
   const parsed = ScheduleFile.safeParse(value, { reportInput: true, error: fallbackMessage });
   if (!parsed.success) throw invalidSchedule(listProblems(parsed.error));
   const { $schema: _, ...schedule } = parsed.data;
+  const { source, sink } = schedule;
+  if (source.kind === 'file' && sink.kind === 'file' && source.path === sink.path) {
+    const message = 'must be another path than that of the source, which it would replace';
+    throw invalidSchedule([{ field: 'sink.path', message }]);
+  }
   return schedule;
 }
 

@@ -321,3 +321,15 @@ it('whatever it is given, it is read or refused', () => {
     { numRuns: 500 },
   );
 });
+
+it('a schedule may not replace its own source', () => {
+  const path = 'data/rows-{logical_date}.csv';
+  const schedule = {
+    name: 'nightly',
+    model: 'iris',
+    source: { kind: 'file', path },
+    sink: { kind: 'file', path },
+    cron: '30 2 * * *',
+  };
+  expect(() => parseSchedule(schedule)).toThrow('sink.path: must be another path than that of the source');
+});
