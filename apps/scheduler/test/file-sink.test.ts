@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'n
 import { join } from 'node:path';
 import { toLine } from '@millrace/batch/results/read-chunk';
 import { describe, expect, it } from 'vitest';
+import { AtomicFile, withoutFile } from '../dist/files/atomic-file.js';
 import { type FileSink, writeFileSink } from '../dist/sinks/file.js';
 import type { RunOutput, SinkContext } from '../dist/sinks/sink.js';
 import { useFolder } from './folder.js';
@@ -230,5 +231,36 @@ describe('a file sink', () => {
     });
     expect(content('a.ndjson')).toBe(resultRows(3).map(toLine).join(''));
     expect(JSON.parse(content('a.ndjson.manifest.json'))).toMatchObject({ rows: { total: 3 } });
+  });
+
+  it('gives the manifest back that another process has put there, when its own file is gone', async () => {
+    mkdirSync(inFolder(''));
+    const path = inFolder('a.ndjson');
+    const asleep = { schedule: 'nightly', logicalDate: '2026-11-20', attempt: 1 };
+    const old = await AtomicFile.create(path, asleep);
+    await old.finish();
+    await old.checkThere();
+    await write('data/a.ndjson', { attempt: 2 });
+    const manifest = content('a.ndjson.manifest.json');
+    const appearing = withoutFile(`${path}.manifest.json`, asleep, () => old.appear());
+    await expect(appearing).rejects.toMatchObject({ code: 'ENOENT' });
+    await old.discard();
+    expect(content('a.ndjson.manifest.json')).toBe(manifest);
+    expect(readdirSync(inFolder('')).sort()).toEqual(['a.ndjson', 'a.ndjson.manifest.json']);
+  });
+
+  it('has no manifest to put beside the file of the attempt that has taken over', async () => {
+    let fences = 0;
+    const killed = () => Promise.reject(new Error('killed'));
+    const fence = async () => {
+      if (++fences < 2) return;
+      const later = write('data/a.ndjson', { attempt: 2, context: { fence: killed } });
+      await expect(later).rejects.toThrow('killed');
+    };
+    await expect(write('data/a.ndjson', { context: { fence } })).rejects.toMatchObject({
+      code: 'sink_unavailable',
+      message: expect.stringContaining('ENOENT'),
+    });
+    expect(readdirSync(inFolder(''))).toEqual(['a.ndjson']);
   });
 });

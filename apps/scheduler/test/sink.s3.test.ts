@@ -205,6 +205,24 @@ describe('results that are not to appear', () => {
     expect(await s3.keysIn(bucket)).toEqual(['a.ndjson']);
   });
 
+  it.each([
+    ['small', 1, 10],
+    ['of several parts', 1, 12_000],
+    ['that ends with a whole part', 1, PART_BYTES / 1_024],
+    ['before its manifest', 2, 10],
+  ])('of a process that wakes up when another one has written all: %s', async (_, fences, lines) => {
+    let fenced = 0;
+    const fence = async () => {
+      if (++fenced === fences) await write(sinkOf('a.ndjson'), outputOf(rows));
+    };
+    const woken = write(sinkOf('a.ndjson'), large(lines), contextOf({ fence }));
+    await expect(woken).rejects.toMatchObject({ code: 'sink_unavailable', isTransient: true });
+    const manifest = JSON.parse(await s3.text(bucket, 'a.ndjson.manifest.json'));
+    expect(manifest).toMatchObject({ rows: { total: 250 } });
+    expect(await s3.get(bucket, 'a.ndjson')).toHaveLength(manifest.bytes);
+    expect(await s3.uploadsIn(bucket)).toEqual([]);
+  });
+
   it('leave the uploads of objects whose keys only begin alike', async () => {
     const job = { connections: { lake: s3.connection }, rows: 300_000, partBytes: PART_BYTES };
     await killSinkBefore('fence:1', { ...job, sink: { ...sinkOf('a.ndjson.2', { format: 'ndjson' }) } });

@@ -3,7 +3,7 @@
  * hidden name in the same folder, which says whose attempt it was, and renamed.
  */
 import { createHash } from 'node:crypto';
-import { type FileHandle, lstat, open, readdir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, link, lstat, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /** Who writes a file. Two runs never have one hidden name, and never remove each other's. */
@@ -73,10 +73,31 @@ export async function removeLeft(path: string, writer: Writer): Promise<void> {
   }
 }
 
-/** Removes a file for good. */
-export async function removeFile(path: string): Promise<void> {
-  await rm(path, { force: true });
-  await syncFolder(dirname(path));
+/**
+ * Does `work` while no file is at a path. The one that was there is gone for good afterwards, and back when the work fails,
+ * unless there is another one by then.
+ */
+export async function withoutFile(path: string, writer: Writer, work: () => Promise<void>): Promise<void> {
+  const aside = temporaryPath(path, writer);
+  await renameIfThere(path, aside);
+  try {
+    await syncFolder(dirname(path));
+    await work();
+  } catch (error) {
+    // Fails when nothing was there, or something is there again.
+    await link(aside, path).catch(() => {});
+    throw error;
+  } finally {
+    await rm(aside, { force: true });
+  }
+}
+
+async function renameIfThere(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
 }
 
 /** Brings to the disk which names a folder has. */

@@ -6,7 +6,6 @@ import {
   CreateMultipartUploadCommand,
   ListMultipartUploadsCommand,
   NoSuchUpload,
-  PutObjectCommand,
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
@@ -39,7 +38,7 @@ export class ObjectUpload {
 
   async add(piece: Uint8Array): Promise<void> {
     let rest = piece;
-    while (this.size + rest.length >= this.partBytes) {
+    while (this.size + rest.length > this.partBytes) {
       const taken = this.partBytes - this.size;
       this.hold(rest.subarray(0, taken));
       rest = rest.subarray(taken);
@@ -48,19 +47,30 @@ export class ObjectUpload {
     if (rest.length > 0) this.hold(rest);
   }
 
-  /** Nothing comes any more. Sends what is left of an object of several parts; one that is small waits for `publish`. */
-  async end(): Promise<void> {
-    if (this.uploadId !== undefined && this.size > 0) await this.sendPart();
+  /**
+   * Begins the upload, so that whoever comes later can abort it. Even a small object is one of parts: an object that is
+   * put at once, by a process that was thought dead, takes the place of a later one.
+   */
+  async begin(): Promise<void> {
+    const command = new CreateMultipartUploadCommand({ ...this.address, ContentType: this.contentType });
+    const { UploadId } = await this.client.send(command, { abortSignal: this.signal });
+    if (UploadId === undefined) throw new Error('the server began an upload without an id');
+    this.uploadId = UploadId;
   }
 
-  /** Makes the object appear. */
+  /**
+   * Nothing comes any more: sends the last part, which is never sent before.
+   * @throws NoSuchUpload when somebody has aborted the upload
+   */
+  async end(): Promise<void> {
+    await this.sendPart();
+  }
+
+  /**
+   * Makes the object appear.
+   * @throws NoSuchUpload when somebody has aborted the upload
+   */
   async publish(): Promise<void> {
-    if (this.uploadId === undefined) {
-      const Body = this.takeHeld();
-      const command = new PutObjectCommand({ ...this.address, Body, ContentType: this.contentType });
-      await this.client.send(command, { abortSignal: this.signal });
-      return;
-    }
     const command = new CompleteMultipartUploadCommand({
       ...this.address,
       UploadId: this.uploadId,
@@ -89,19 +99,11 @@ export class ObjectUpload {
   }
 
   private async sendPart(): Promise<void> {
-    const UploadId = this.uploadId ?? (await this.begin());
     const PartNumber = this.parts.length + 1;
-    const command = new UploadPartCommand({ ...this.address, UploadId, PartNumber, Body: this.takeHeld() });
+    const part = { UploadId: this.uploadId, PartNumber, Body: this.takeHeld() };
+    const command = new UploadPartCommand({ ...this.address, ...part });
     const { ETag } = await this.client.send(command, { abortSignal: this.signal });
     this.parts.push({ PartNumber, ETag });
-  }
-
-  private async begin(): Promise<string> {
-    const command = new CreateMultipartUploadCommand({ ...this.address, ContentType: this.contentType });
-    const { UploadId } = await this.client.send(command, { abortSignal: this.signal });
-    if (UploadId === undefined) throw new Error('the server began an upload without an id');
-    this.uploadId = UploadId;
-    return UploadId;
   }
 }
 

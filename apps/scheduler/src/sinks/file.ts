@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Outputs } from '@millrace/batch/results/read-chunk';
 import { realPathWithin } from '../files/allowed-folders.js';
-import { AtomicFile, removeFile, type Writer } from '../files/atomic-file.js';
+import { AtomicFile, removeLeft, type Writer, withoutFile } from '../files/atomic-file.js';
 import { RunError } from '../run-error.js';
 import { inBlocks } from './blocks.js';
 import { manifestPath, manifestText } from './manifest.js';
@@ -28,18 +28,21 @@ export interface FileSinkDeps {
 
 /**
  * Killed at any moment, it leaves the file as it was before or as it is to be. A manifest that was there before goes
- * first, so that one that is there always belongs to the file beside it.
+ * first, so that one that is there always belongs to the file beside it, and comes back when the file does not appear.
  * @throws RunError `sink_not_allowed`, `sink_refused`, `sink_unavailable`, or what `fence()` rejects with
  */
 export const writeFileSink: WriteSink<FileSink, FileSinkDeps> = async (sink, deps, output, context) => {
   const format = resultFormat(sink.path, sink.format);
   const path = await writable(sink.path, () => makeFolder(sink.path, deps.folders));
   const { schedule, logicalDate } = output;
-  const place = { writer: { schedule, logicalDate, attempt: deps.attempt }, context };
+  const writer = { schedule, logicalDate, attempt: deps.attempt };
+  const place = { writer, context };
+  // One that was thought dead, and wakes up later, has no manifest to put beside another's file.
+  await writable(path, () => removeLeft(manifestPath(path), writer));
   const text = output.text(format, sink.outputs ?? 'default');
   const { bytes, sha256 } = await replace(path, text, {
     ...place,
-    beforeRename: () => removeFile(manifestPath(path)),
+    around: (appear) => withoutFile(manifestPath(path), writer, appear),
   });
   const manifest = manifestText(output, format, { bytes, sha256 }, new Date());
   await replace(manifestPath(path), [manifest], place);
@@ -49,15 +52,15 @@ export const writeFileSink: WriteSink<FileSink, FileSinkDeps> = async (sink, dep
 interface Replacement {
   writer: Writer;
   context: SinkContext;
-  /** Done when the new file is whole and nobody else has taken the run over. */
-  beforeRename?(): Promise<void>;
+  /** What is to be otherwise while the new file appears, which is whole, and nobody else has taken the run over. */
+  around?(appear: () => Promise<void>): Promise<void>;
 }
 
 /** Puts a new file in the place of the one at `path`, if there is one. */
 async function replace(
   path: string,
   text: AsyncIterable<Uint8Array | string> | Iterable<string>,
-  { writer, context, beforeRename }: Replacement,
+  { writer, context, around = (appear) => appear() }: Replacement,
 ): Promise<{ bytes: number; sha256: string }> {
   const hash = createHash('sha256');
   let bytes = 0;
@@ -73,8 +76,7 @@ async function replace(
     await context.fence();
     await writable(path, async () => {
       await file.checkThere();
-      await beforeRename?.();
-      await file.appear();
+      await around(() => file.appear());
     });
   } catch (error) {
     await file.discard();

@@ -1,6 +1,6 @@
 /** Writes results as an object of an S3-compatible server, and its manifest after it. */
 import { createHash } from 'node:crypto';
-import { DeleteObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import type { Outputs } from '@millrace/batch/results/read-chunk';
 import type { Connections } from '../connections/connections.js';
 import { RunError } from '../run-error.js';
@@ -29,22 +29,39 @@ interface Deps {
 
 const CONTENT_TYPES = { ndjson: 'application/x-ndjson', csv: 'text/csv; charset=utf-8' };
 
-/** The object appears whole, and in place of an earlier one; a reader who waits for the manifest has all of it. */
+/**
+ * The object appears whole, and in place of an earlier one; a reader who waits for the manifest has all of it. A process
+ * that was thought dead, and wakes up later, finds its uploads aborted.
+ */
 export const writeS3Sink: WriteSink<S3Sink, Deps> = async (sink, deps, output, context) => {
   const client = deps.connections.s3(sink.connection);
   const format = resultFormat(sink.key, sink.format);
-  const address = { Bucket: sink.bucket, Key: sink.key };
-  await naming(sink, context, () => abortLeftUploads(client, address, context.signal));
-  const upload = new ObjectUpload(client, address, CONTENT_TYPES[format], context.signal, deps.partBytes);
-  try {
-    const written = await writeObject(sink, client, upload, format, output, context);
-    await writeManifest(sink, client, manifestText(output, format, written, new Date()), context);
-    return written;
-  } catch (error) {
-    // The first error is the one to tell; what it leaves at the server the next attempt frees.
-    await upload.abort().catch(() => {});
-    throw error;
+  const upload = async <Value>(
+    key: string,
+    contentType: string,
+    write: (to: ObjectUpload) => Promise<Value>,
+  ) => {
+    const address = { Bucket: sink.bucket, Key: key };
+    const begun = new ObjectUpload(client, address, contentType, context.signal, deps.partBytes);
+    try {
+      await naming(sink, context, () => begun.begin());
+      return await write(begun);
+    } catch (error) {
+      // The first error is the one to tell; what it leaves at the server the next attempt frees.
+      await begun.abort().catch(() => {});
+      throw error;
+    }
+  };
+  for (const Key of [sink.key, manifestPath(sink.key)]) {
+    await naming(sink, context, () => abortLeftUploads(client, { Bucket: sink.bucket, Key }, context.signal));
   }
+  const written = await upload(sink.key, CONTENT_TYPES[format], (to) =>
+    writeObject(sink, client, to, format, output, context),
+  );
+  await upload(manifestPath(sink.key), 'application/json', (to) =>
+    writeManifest(sink, to, manifestText(output, format, written, new Date()), context),
+  );
+  return written;
 };
 
 async function writeObject(
@@ -63,8 +80,9 @@ async function writeObject(
     bytes += piece.length;
     await naming(sink, context, () => upload.add(piece));
   }
-  await naming(sink, context, () => upload.end());
   await context.fence();
+  // The last part tells whether the upload is still there: the manifest of a later attempt's object is to stay.
+  await naming(sink, context, () => upload.end());
   await naming(sink, context, () => removeManifest(sink, client, context));
   await naming(sink, context, () => upload.publish());
   return {
@@ -83,18 +101,16 @@ async function removeManifest(sink: S3Sink, client: S3Client, { signal }: SinkCo
 
 async function writeManifest(
   sink: S3Sink,
-  client: S3Client,
+  upload: ObjectUpload,
   text: string,
   context: SinkContext,
 ): Promise<void> {
-  const command = new PutObjectCommand({
-    Bucket: sink.bucket,
-    Key: manifestPath(sink.key),
-    Body: text,
-    ContentType: 'application/json',
+  await naming(sink, context, async () => {
+    await upload.add(Buffer.from(text));
+    await upload.end();
   });
   await context.fence();
-  await naming(sink, context, () => client.send(command, { abortSignal: context.signal }));
+  await naming(sink, context, () => upload.publish());
 }
 
 async function naming<Value>(
