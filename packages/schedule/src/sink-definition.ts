@@ -35,7 +35,7 @@ const S3Sink = strict({
 export type S3Sink = z.infer<typeof S3Sink>;
 
 /** What a column of a table may take from a result, besides `prediction.<output>`. */
-const RESULT_PATHS = [
+export const RESULT_PATHS = [
   'row',
   'id',
   'prediction',
