@@ -13,7 +13,10 @@ export const RUN_ERROR_CODES = [
 ] as const;
 export type RunErrorCode = (typeof RUN_ERROR_CODES)[number];
 
-/** The message is meant for the person who made the schedule. */
+/** Those of a server may hold a whole value. */
+const MESSAGE_CHARACTERS = 1024;
+
+/** The message is meant for the person who made the schedule; one that is longer than 1,024 characters is cut. */
 export class RunError extends Error {
   override readonly name = 'RunError';
 
@@ -24,6 +27,9 @@ export class RunError extends Error {
     readonly isTransient: boolean,
     options?: ErrorOptions,
   ) {
-    super(message, options);
+    super(
+      message.length > MESSAGE_CHARACTERS ? `${message.slice(0, MESSAGE_CHARACTERS - 1)}…` : message,
+      options,
+    );
   }
 }

@@ -18,7 +18,11 @@ const LAKE = {
   secret_access_key: SECRET,
 };
 const WAREHOUSE = { kind: 'postgresql', url: `postgresql://user:${SECRET}@host:5432/db` };
-const ONCALL = { kind: 'webhook', url: 'https://example.org/', secret: 'whsec_c2VjcmV0' };
+const ONCALL = {
+  kind: 'webhook',
+  url: 'https://example.org/',
+  secret: `whsec_${Buffer.alloc(24).toString('base64')}`,
+};
 
 function read(content: unknown) {
   writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
@@ -72,6 +76,18 @@ describe('the file', () => {
       'must be the name of a header',
     ],
     [{ oncall: { ...ONCALL, secret: SECRET } }, 'oncall.secret: must be whsec_ and base64'],
+    [
+      { oncall: { ...ONCALL, secret: `whsec_${Buffer.from(SECRET).toString('base64')}` } },
+      'oncall.secret: must be whsec_ and base64 of 24 to 64 bytes',
+    ],
+    [
+      { oncall: { ...ONCALL, url: `https://us%zzer:${SECRET}@example.org/` } },
+      'oncall.url: must have its user and password percent-encoded',
+    ],
+    [
+      { warehouse: { ...WAREHOUSE, url: `postgresql://u:%${SECRET}@h/d` } },
+      'warehouse.url: must have its user and password percent-encoded',
+    ],
     [{ 'on call': ONCALL }, 'a name must be 1 to 63 letters'],
     [
       `{"lake": {"secret_access_key": "${SECRET}",\n  "region" "us-east-1"}}`,

@@ -49,6 +49,10 @@ describe('an HTTP source', () => {
     '/features/%2e%2e/users.csv',
     '/features/..%2fusers.csv',
     '/features/%2E%2E%5cusers.csv',
+    '/features/..;/users.csv',
+    '/features/%2e%2e;a=b/users.csv',
+    '/features/a%2f..;/..;/users.csv',
+    '/features/%252e%252e%252fusers.csv',
   ])('is refused at %s, which is not below the connection', async (path) => {
     const { url, requests } = await start((_, response) => response.end('id\n1\n'));
     await expect(open(`${url}${path}`, [{ url: `${url}/features` }])).rejects.toMatchObject({

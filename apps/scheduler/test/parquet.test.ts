@@ -2,10 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, it } from 'vitest';
 import { openFileSource } from '../dist/sources/file.js';
 import { parquetLines } from '../dist/sources/parquet.js';
+import { linesOf } from '../dist/sources/parquet-lines.js';
+import type { FromParquetThread, ToParquetThread } from '../dist/sources/parquet-messages.js';
 import { useFolder } from './folder.js';
 import { read, sourceContext, textOf } from './reading.js';
 
@@ -14,6 +17,17 @@ const FILES = fileURLToPath(new URL('parquet', import.meta.url));
 const open = (path: string) =>
   read(openFileSource({ kind: 'file', path }, { folders: [dirname(path)] }, sourceContext()));
 const openNamed = (name: string) => open(join(FILES, `${name}.parquet`));
+
+/** Bytes as a file, which tells what is read of it. */
+function told(buffer: ArrayBufferLike, ranges: string[] = []) {
+  return {
+    byteLength: buffer.byteLength,
+    async slice(start: number, end = buffer.byteLength) {
+      ranges.push(`${start}-${end}`);
+      return buffer.slice(start, end) as ArrayBuffer;
+    },
+  };
+}
 
 describe('Parquet', () => {
   const folder = useFolder();
@@ -144,6 +158,65 @@ describe('Parquet', () => {
     }
     expect(text).toBe(user.map((row) => `{"user":${row}}\n`).join(''));
     expect(new Set(readAfter).size).toBe(5);
+  });
+
+  it.each([1, 7, 100, 1_000])(
+    'is the same when %i values are in memory at once, and read once',
+    async (most) => {
+      const numbers = Array.from({ length: 300 }, (_, row) => row);
+      const buffer = parquetWriteBuffer({
+        columnData: [
+          { name: 'id', data: numbers.map(BigInt), type: 'INT64' },
+          {
+            name: 'word',
+            data: numbers.map((row) => (row % 3 === 0 ? null : `w${row % 5}`)),
+            type: 'STRING',
+          },
+          { name: 'text', data: numbers.map((row) => `${row}`), type: 'STRING', encoding: 'PLAIN' },
+        ],
+        rowGroupSize: 120,
+        pageSize: 64,
+      });
+      const lines = numbers.map((row) => {
+        const word = row % 3 === 0 ? null : `w${row % 5}`;
+        return `${JSON.stringify({ id: row, word, text: `${row}` })}\n`;
+      });
+      const ranges: string[] = [];
+      expect(await textOf(linesOf(told(buffer, ranges), most))).toBe(lines.join(''));
+      expect(new Set(ranges).size).toBe(ranges.length);
+    },
+  );
+
+  it('has lists that are the same when one row is in memory at once', async () => {
+    const { buffer } = new Uint8Array(readFileSync(join(FILES, 'types.parquet')));
+    const { text } = await openNamed('types');
+    expect(await textOf(linesOf(told(buffer), 1))).toBe(text);
+  });
+
+  it('does not take the memory of millions of values that stand in a few bytes', async () => {
+    const data = new Array(400_000).fill('x');
+    const names = Array.from({ length: 40 }, (_, place) => `c${place}`);
+    const columnData = names.map((name) => ({ name, data, type: 'STRING' as const }));
+    const buffer = parquetWriteBuffer({ columnData, rowGroupSize: data.length });
+    const thread = new Worker(new URL('../dist/sources/parquet-thread.js', import.meta.url), {
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: 96 },
+    });
+    const piece = new Promise((resolve, reject) => {
+      thread.on('error', reject);
+      thread.on('message', (message: FromParquetThread) => {
+        if (message.kind !== 'read') return resolve(message.kind);
+        const bytes = buffer.slice(message.start, message.end);
+        thread.postMessage({ kind: 'range', id: message.id, bytes } satisfies ToParquetThread);
+      });
+    });
+    thread.postMessage({ kind: 'open', byteLength: buffer.byteLength } satisfies ToParquetThread);
+    thread.postMessage({ kind: 'next' } satisfies ToParquetThread);
+    try {
+      expect(await piece).toBe('piece');
+    } finally {
+      await thread.terminate();
+    }
   });
 
   it('passes on what kept its bytes from being read', async () => {

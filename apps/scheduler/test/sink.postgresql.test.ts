@@ -48,6 +48,18 @@ function numbered(count: number, from = 0): ResultRow[] {
 }
 
 describe('results in a table', () => {
+  it.each([50, 51, 120])('may have %i columns', async (count) => {
+    const names = Array.from({ length: count - 1 }, (_, place) => `c${place}`);
+    await table(`row int PRIMARY KEY, ${names.map((name) => `${name} text`).join(', ')}`);
+    const columns = { row: 'row', ...Object.fromEntries(names.map((name) => [name, 'model'])) };
+    await write(sinkOf({ columns }), numbered(2));
+    const models = Object.fromEntries(names.map((name) => [name, 'recommender@1']));
+    expect(await stored()).toEqual([
+      { row: 0, ...models },
+      { row: 1, ...models },
+    ]);
+  });
+
   it('have what the columns name: row, id, outputs, errors, and the run', async () => {
     await table(`user_id text, day date, items int[], scores jsonb, big numeric, error text, message text,
       line int, schedule text, task text, model text, PRIMARY KEY (user_id, day)`);

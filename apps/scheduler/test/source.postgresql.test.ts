@@ -66,6 +66,17 @@ describe('rows of a query', () => {
     ]);
   });
 
+  it('may be followed by semicolons and spaces, and hold many spaces', async () => {
+    expect(await linesOf(`SELECT 1${' '.repeat(400_000)}AS n ;\n; `)).toEqual(['{"n":1}']);
+  });
+
+  it('are refused in a sentence, however long the value is', async () => {
+    const error = await linesOf(`SELECT repeat('x', 1000000)::int AS n`).catch((error: unknown) => error);
+    expect(error).toMatchObject({ code: 'source_malformed' });
+    expect((error as Error).message).toMatch(/^PostgreSQL refuses the query: .*xxx…$/);
+    expect((error as Error).message).toHaveLength(1024);
+  });
+
   it('have dates and times as ISO 8601, those with a zone in UTC', async () => {
     const query = `SELECT date '2026-11-20' AS day, timestamp '2026-11-20 02:30:00.5' AS local,
       timestamptz '2026-11-20 02:30:00+01' AS instant, time '02:30' AS time`;

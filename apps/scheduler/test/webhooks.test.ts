@@ -172,9 +172,9 @@ describe('a webhook sink', () => {
     const { url } = await start(receiver(received, (_, response) => response.end()));
     const written = await write(url, { note: async (rows) => void noted.push(rows) });
     expect(received.map(({ headers }) => headers['webhook-id'])).toEqual([
-      'nightly.2026-11-20.0',
-      'nightly.2026-11-20.10',
-      'nightly.2026-11-20.20',
+      'nightly.2026-11-20.task-1.0',
+      'nightly.2026-11-20.task-1.10',
+      'nightly.2026-11-20.task-1.20',
     ]);
     expect(received.map(({ body }) => body).join('')).toBe(TEXT);
     expect(received[0]?.headers['content-type']).toBe('application/x-ndjson');

@@ -12,12 +12,13 @@ const OUTPUTS = oneOf(['default', 'primary', 'all'])
   .optional()
   .describe('Which outputs a prediction shows, as of a download; left out, default.');
 
+const NO_MANIFEST = 'must not end in .manifest.json, which is the name of what stands beside a result';
+
 const FileSink = strict({
   kind: z.literal('file'),
-  path: template('a path such as data/results/{logical_date}.ndjson').refine(
-    (path) => !/[*?]/.test(path),
-    'must be one path, without * or ?',
-  ),
+  path: template('a path such as data/results/{logical_date}.ndjson')
+    .refine((path) => !/[*?]/.test(path), 'must be one path, without * or ?')
+    .refine(isNoManifest, NO_MANIFEST),
   format: FORMAT,
   outputs: OUTPUTS,
 }).superRefine(({ path, format }, context) => tellsFormat(path, format, context));
@@ -27,14 +28,14 @@ const S3Sink = strict({
   kind: z.literal('s3'),
   connection: ConnectionName,
   bucket: Bucket,
-  key: ObjectKey,
+  key: ObjectKey.refine(isNoManifest, NO_MANIFEST),
   format: FORMAT,
   outputs: OUTPUTS,
 }).superRefine(({ key, format }, context) => tellsFormat(key, format, context));
 export type S3Sink = z.infer<typeof S3Sink>;
 
 /** What a column of a table may take from a result, besides `prediction.<output>`. */
-const RESULT_PATHS = [
+export const RESULT_PATHS = [
   'row',
   'id',
   'prediction',
@@ -76,6 +77,10 @@ export type WebhookSink = z.infer<typeof WebhookSink>;
 
 export const Sink = byKind([FileSink, S3Sink, PostgresqlSink, WebhookSink]);
 export type Sink = z.infer<typeof Sink>;
+
+function isNoManifest(path: string): boolean {
+  return !/\.manifest\.json$/i.test(path);
+}
 
 function resultPathProblem(path: string): string | undefined {
   if ((RESULT_PATHS as readonly string[]).includes(path) || /^prediction\../.test(path)) return undefined;

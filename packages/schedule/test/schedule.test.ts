@@ -263,6 +263,14 @@ describe('is refused with the field, what is wrong and what would be right:', ()
     ],
     [{ kind: 'file', path: '*.csv' }, ['sink.path: must be one path, without * or ?']],
     [
+      { kind: 'file', path: 'a.csv.manifest.json', format: 'csv' },
+      ['sink.path: must not end in .manifest.json, which is the name of what stands beside a result'],
+    ],
+    [
+      { kind: 's3', connection: 'lake', bucket: 'out', key: 'a.csv.manifest.json', format: 'csv' },
+      ['sink.key: must not end in .manifest.json, which is the name of what stands beside a result'],
+    ],
+    [
       { kind: 'file', path: 'a.csv.gz' },
       ['sink.format: is missing, and "a.csv.gz" does not tell it; must be ndjson or csv'],
     ],

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { problemsOf, record, strict } from '@millrace/batch/manifest/strict';
 import { z } from 'zod';
+import { secretKey } from '../webhooks/standard-webhooks.js';
 
 const ConnectionName = z
   .string()
@@ -17,8 +18,27 @@ const url = (...schemes: string[]) => {
   const must = `must be a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`;
   const holds = (given: string) =>
     URL.canParse(given) && schemes.includes(new URL(given).protocol.slice(0, -1));
-  return z.string(must).refine(holds, must);
+  return z
+    .string(must)
+    .refine(holds, must)
+    .refine(isEncoded, 'must have its user and password percent-encoded');
 };
+
+/** Whether the user and the password of a URL can be decoded, as they are when it is used. */
+function isEncoded(url: string): boolean {
+  if (!URL.canParse(url)) return true;
+  const { username, password } = new URL(url);
+  return doesNotThrow(() => [username, password].map(decodeURIComponent));
+}
+
+function doesNotThrow(work: () => unknown): boolean {
+  try {
+    work();
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 const Header = z
   .string('must be text')
@@ -57,12 +77,12 @@ const HttpConnection = strict({
   ).default({}),
 });
 
+const WEBHOOK_SECRET = 'must be whsec_ and base64 of 24 to 64 bytes';
+
 const WebhookConnection = strict({
   kind: z.literal('webhook'),
   url: url('http', 'https'),
-  secret: z
-    .string('must be whsec_ and base64')
-    .regex(/^whsec_[A-Za-z0-9+/]+={0,2}$/, 'must be whsec_ and base64'),
+  secret: z.string(WEBHOOK_SECRET).refine((secret) => doesNotThrow(() => secretKey(secret)), WEBHOOK_SECRET),
 });
 
 const KINDS = ['s3', 'postgresql', 'http', 'webhook'] as const;

@@ -7,6 +7,9 @@ export interface UpsertColumn {
   path: readonly string[];
 }
 
+/** A function of PostgreSQL takes 100 arguments; each column is two. */
+const COLUMNS_AT_ONCE = 50;
+
 /**
  * Each value becomes what the type of its column makes of it: json stays as it is, a list becomes an array. Of two rows
  * of a batch with one key the last is written, as it would be by two batches.
@@ -16,14 +19,22 @@ export function upsert(table: string, columns: readonly UpsertColumn[], key: rea
   const keys = key.map(quote).join(', ');
   const names = columns.map(({ column }) => quote(column)).join(', ');
   const values = columns.map(({ column }) => `v.${quote(column)}`).join(', ');
-  const members = columns.map(({ column, path }) => `${literal(column)}, e.line #> ${pathLiteral(path)}`);
   const keyValues = key.map((column) => `v.${quote(column)}`).join(', ');
   return `INSERT INTO ${name} (${names})
 SELECT DISTINCT ON (${keyValues}) ${values}
 FROM json_array_elements($1::json) WITH ORDINALITY AS e (line, place),
-     json_populate_record(NULL::${name}, json_build_object(${members.join(', ')})) AS v
+     ${populated(`NULL::${name}`, columns)} AS v
 ORDER BY ${keyValues}, e.place DESC
 ON CONFLICT (${keys}) ${onConflict(columns, key)}`;
+}
+
+/** A record with the values of a row, put on top of one another as many columns at once as there may be. */
+function populated(record: string, columns: readonly UpsertColumn[]): string {
+  const members = columns
+    .slice(0, COLUMNS_AT_ONCE)
+    .map(({ column, path }) => `${literal(column)}, e.line #> ${pathLiteral(path)}`);
+  const filled = `json_populate_record(${record}, json_build_object(${members.join(', ')}))`;
+  return columns.length > COLUMNS_AT_ONCE ? populated(filled, columns.slice(COLUMNS_AT_ONCE)) : filled;
 }
 
 function onConflict(columns: readonly UpsertColumn[], key: readonly string[]): string {

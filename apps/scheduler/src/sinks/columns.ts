@@ -1,6 +1,7 @@
 /** Which part of a result row goes into which column of a table. */
 import { didYouMean } from '@millrace/batch/did-you-mean';
 import type { Outputs } from '@millrace/batch/results/read-chunk';
+import { RESULT_PATHS } from '@millrace/schedule/sink-definition';
 import { RunError } from '../run-error.js';
 
 /** @property path where the value is in a row as `rowText` prints it */
@@ -9,17 +10,7 @@ export interface ColumnPath {
   path: string[];
 }
 
-const PATHS = [
-  'row',
-  'id',
-  'prediction',
-  'error.code',
-  'error.message',
-  'logical_date',
-  'schedule',
-  'task_id',
-  'model',
-];
+const PATHS: readonly string[] = RESULT_PATHS;
 const OUTPUT = 'prediction.';
 
 /** @throws RunError `sink_refused` for what is no part of a row */

@@ -3,19 +3,20 @@ import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Outputs } from '@millrace/batch/results/read-chunk';
+import type { SinkFormat } from '@millrace/schedule/format-of-path';
 import { realPathWithin } from '../files/allowed-folders.js';
 import { AtomicFile, removeLeft, type Writer, withoutFile } from '../files/atomic-file.js';
 import { RunError } from '../run-error.js';
 import { inBlocks } from './blocks.js';
 import { manifestPath, manifestText } from './manifest.js';
-import { type ResultFormat, resultFormat } from './result-format.js';
+import { resultFormat } from './result-format.js';
 import type { SinkContext, WriteSink } from './sink.js';
 
 export interface FileSink {
   kind: 'file';
   /** From the process's own folder on, when it does not begin with `/`. Its folder is made when it is missing. */
   path: string;
-  format?: ResultFormat | undefined;
+  format?: SinkFormat | undefined;
   outputs?: Outputs | undefined;
 }
 

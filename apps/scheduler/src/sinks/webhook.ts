@@ -36,8 +36,9 @@ export const WEBHOOK_BOUNDS: WebhookBounds = {
 };
 
 /**
- * Each message has the id `<schedule>.<logical date>.<first row>`. Where a message ends depends on its rows alone: one
- * that is sent again, since nothing says that it was taken, has the id and the rows that it had before.
+ * Each message has the id `<schedule>.<logical date>.<task id>.<first row>`. Where a message ends depends on its rows
+ * alone: one that is sent again, since nothing says that it was taken, has the id and the rows that it had before. A run
+ * that is made again has another task, and other ids.
  * @throws RunError `unknown_connection`, `sink_refused`, `sink_unavailable`, or what `fence()` and `note()` reject with
  */
 export const writeWebhookSink: WriteSink<WebhookSink, WebhookSinkDeps> = async (
@@ -53,7 +54,7 @@ export const writeWebhookSink: WriteSink<WebhookSink, WebhookSinkDeps> = async (
   for await (const { rows, body } of messages(output.rowsFrom(next, 'default'), bounds)) {
     context.signal.throwIfAborted();
     await context.fence();
-    const id = `${output.schedule}.${output.logicalDate}.${next}`;
+    const id = `${output.schedule}.${output.logicalDate}.${output.taskId}.${next}`;
     const message = { id, contentType: 'application/x-ndjson', body };
     const delivery = await deliver(webhook, message, bounds, context.signal);
     if (delivery.outcome !== 'delivered') {

@@ -27,8 +27,16 @@ export function shown(url: URL): string {
 
 function isBelow(url: URL, prefix: URL): boolean {
   if (url.origin !== prefix.origin || url.username !== '' || url.password !== '') return false;
-  // Servers that decode slashes would leave the prefix by them; plain dots are resolved by `URL` already.
-  if (/%2f|%5c/i.test(url.pathname) && /(\.|%2e){2}/i.test(url.pathname)) return false;
+  if (leadsUp(url.pathname)) return false;
   const folder = prefix.pathname.endsWith('/') ? prefix.pathname : `${prefix.pathname}/`;
   return url.pathname === prefix.pathname || url.pathname.startsWith(folder);
+}
+
+/**
+ * Whether a server may take a part of a path for the folder above, such as one that decodes slashes or leaves out what
+ * stands behind a semicolon. Plain dots are resolved by `URL` already.
+ */
+function leadsUp(pathname: string): boolean {
+  const decoded = pathname.replace(/%(?:25)*2e/gi, '.').replace(/%(?:25)*(?:2f|5c)/gi, '/');
+  return decoded.includes('/..');
 }

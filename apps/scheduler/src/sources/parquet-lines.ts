@@ -1,12 +1,15 @@
-/** Reads a Parquet file as NDJSON lines, one row group at a time. */
+/** Reads a Parquet file as NDJSON lines: one row group at a time, and of a large one some of its rows. */
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { type FileMetaData, parquetMetadataAsync, parquetScan, parquetSchema } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
+import { KeptReads } from './kept-reads.js';
 import { columnPrinter, type PrintValue, plainSchema } from './parquet-column.js';
 import type { RandomAccess } from './random-access.js';
 
-/** The values of a row group are in memory at once, and take a few times as much there. */
+/** The bytes of a row group are in memory at once. */
 const GROUP_BYTES_MAX = 512 * 1024 * 1024;
+/** So are as many values, of all columns together: a few bytes may stand for millions of them. */
+const VALUES_MAX = 4 * 1024 * 1024;
 const PIECE_CHARACTERS = 64 * 1024;
 
 const DECOMPRESSORS = {
@@ -18,14 +21,16 @@ const DECOMPRESSORS = {
 
 /**
  * Broken files can make it compute for ever: it belongs in a thread that can be ended.
+ * @param valuesMax how many are in memory at once; of one column at least those of a page are
  * @throws Error that says what is wrong with the file
  */
-export async function* linesOf(file: RandomAccess): AsyncGenerator<Uint8Array> {
+export async function* linesOf(file: RandomAccess, valuesMax = VALUES_MAX): AsyncGenerator<Uint8Array> {
   const metadata = await parquetMetadataAsync(file, { geoparquet: false });
   checkGroupSizes(metadata);
   const columns = columnsOf(metadata);
+  const reads = new KeptReads(file, GROUP_BYTES_MAX);
   const scan = await parquetScan({
-    file,
+    file: reads,
     metadata: { ...metadata, schema: plainSchema(metadata.schema) },
     compressors: DECOMPRESSORS,
     parsers: { timestampFromNanoseconds: (nanoseconds) => nanoseconds },
@@ -33,11 +38,16 @@ export async function* linesOf(file: RandomAccess): AsyncGenerator<Uint8Array> {
     geoparquet: false,
     useOffsetIndex: false,
   });
-  for (const range of scan.ranges) {
-    const values: ArrayLike<unknown>[] = [];
-    // One after the other: there may be thousands, and each is a request where the file is far away.
-    for (const { name } of columns) values.push(await scan.readColumn({ column: name, ...range }));
-    yield* printRows(columns, values, range.rowEnd - range.rowStart);
+  const rowsAtOnce = Math.max(1, Math.floor(valuesMax / columns.length));
+  for (const { rowStart: first, rowEnd: end } of scan.ranges) {
+    for (let rowStart = first; rowStart < end; rowStart += rowsAtOnce) {
+      const rowEnd = Math.min(end, rowStart + rowsAtOnce);
+      const values: ArrayLike<unknown>[] = [];
+      // One after the other: there may be thousands, and each is a request where the file is far away.
+      for (const { name } of columns) values.push(await scan.readColumn({ column: name, rowStart, rowEnd }));
+      yield* printRows(columns, values, rowEnd - rowStart);
+    }
+    reads.forget();
   }
 }
 

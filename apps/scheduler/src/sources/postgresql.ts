@@ -60,7 +60,9 @@ async function declareCursor(session: Session, { query, parameters = [] }: Postg
 
 /** A semicolon at the end, which people are used to, would end the statement around the query as well. */
 function withoutEnd(query: string): string {
-  return query.replace(/[;\s]+$/, '');
+  let end = query.length;
+  while (end > 0 && /[;\s]/.test(query.charAt(end - 1))) end--;
+  return query.slice(0, end);
 }
 
 function checkColumns({ names, types }: { names: string[]; types: number[] }): void {
