@@ -2,7 +2,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Cleanup } from './cleanup.js';
-import { ORT_VERSION } from './floor/bare-session.js';
 import { describeMachine } from './machine.js';
 import type { BenchOptions } from './options.js';
 import { PythonPeers } from './peers/python-peers.js';
@@ -35,7 +34,7 @@ export async function runBench(options: BenchOptions, setting: BenchSetting): Pr
     seconds: 0,
     runs: options.runs,
     quick: options.quick,
-    machine: describeMachine(ORT_VERSION),
+    machine: describeMachine(),
     scenarios: [],
     left_out: [],
     failures: [],

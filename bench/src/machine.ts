@@ -1,6 +1,8 @@
 /** What the benchmark runs on. */
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, platform, release, totalmem } from 'node:os';
+import { join } from 'node:path';
 import { ROOT } from './root.js';
 
 export interface Machine {
@@ -18,15 +20,14 @@ export interface Machine {
   load_before: number;
 }
 
-/** @param onnxruntime its version */
-export function describeMachine(onnxruntime: string): Machine {
+export function describeMachine(): Machine {
   return {
     cpu: cpus()[0]?.model ?? 'unknown',
     cores: availableParallelism(),
     memory_bytes: totalmem(),
     system: `${platform()} ${release()}`,
     node: process.versions.node,
-    onnxruntime,
+    onnxruntime: packageVersion('onnxruntime-node'),
     ...commit(),
     load_before: loadavg()[0] as number,
   };
@@ -41,4 +42,10 @@ function commit(): Pick<Machine, 'commit' | 'changed'> {
 function git(...args: string[]): string | undefined {
   const { status, stdout } = spawnSync('git', args, { cwd: ROOT, encoding: 'utf8' });
   return status === 0 ? stdout.trim() : undefined;
+}
+
+/** Not asked of the package itself, which would load ONNX Runtime into this process. */
+function packageVersion(name: string): string {
+  const file = join(ROOT, 'node_modules', name, 'package.json');
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }

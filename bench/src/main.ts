@@ -1,4 +1,5 @@
 /** `npm run bench`: what the platform costs beside the model's own work, and beside others that do the same. */
+import { setMaxListeners } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +21,8 @@ try {
 }
 
 const stopping = new AbortController();
+// Every request under way listens to it.
+setMaxListeners(0, stopping.signal);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stopping.abort());
 const directory = mkdtempSync(join(tmpdir(), 'millrace-bench-'));
 try {

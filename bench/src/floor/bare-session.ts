@@ -1,7 +1,5 @@
 /** The benchmark's own door to ONNX Runtime: a session on one thread, fed with tensors that are in memory, and nothing else. */
-import { env, InferenceSession, Tensor } from 'onnxruntime-node';
-
-export const ORT_VERSION = env.versions.node ?? 'unknown';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
 
 /** Where the label is among the outputs of every model that is measured. */
 const LABEL = 'label';

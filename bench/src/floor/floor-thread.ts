@@ -32,7 +32,7 @@ async function answer(request: FloorRequest): Promise<{ labels?: Int32Array }> {
   }
   if (opened === undefined) throw new Error('the thread has no share');
   if (request.kind === 'labels') return { labels: opened.labels };
-  await run(opened, request.step);
+  for (let time = 0; time < request.times; time++) await run(opened, request.step);
   return {};
 }
 

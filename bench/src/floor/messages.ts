@@ -19,5 +19,9 @@ export interface Share {
 export const STEPS = ['parse', 'infer', 'format'] as const;
 export type Step = (typeof STEPS)[number];
 
-export type FloorRequest = { kind: 'open'; share: Share } | { kind: 'run'; step: Step } | { kind: 'labels' };
+export type FloorRequest =
+  | { kind: 'open'; share: Share }
+  /** Does the step so many times. */
+  | { kind: 'run'; step: Step; times: number }
+  | { kind: 'labels' };
 export type FloorReply = { ok: true; labels?: Int32Array } | { ok: false; message: string };

@@ -27,7 +27,7 @@ const VALUES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
 const EXPECTED: Expected = { classes: VALUES.map(remainder), labels: VALUES.map((_, label) => label) };
 const LOOK_MS = 20;
 /** The worker keeps the chunks that it held when it fell asleep. */
-const SETTINGS = { LOCK_MS: '900000' };
+const SETTINGS = { LOCK_MS: '600000' };
 
 export async function cliff(context: ScenarioContext): Promise<OpenScenario> {
   const folder = makeModel(context.directory);
