@@ -61,7 +61,8 @@ function memoryText({ peak_bytes: peak, samples }: VariantReport): string {
       const { before_bytes: before = 0, peak_bytes: most = 0 } = memory?.[process] ?? {};
       return most - before;
     });
-    return `${megabytes(high)} (+${megabytes(Math.max(...growths))})`;
+    const growth = Math.max(...growths);
+    return `${megabytes(high)} (${growth < 0 ? '' : '+'}${megabytes(growth)})`;
   });
 }
 
