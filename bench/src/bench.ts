@@ -1,5 +1,5 @@
 /** The benchmark is responsible for its scenarios, one after the other, each with what it started and all of that ended. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Cleanup } from './cleanup.js';
 import { describeMachine } from './machine.js';
@@ -83,5 +83,6 @@ async function runScenario(
     return summarise(name, scenario, rounds);
   } finally {
     await cleanup.run();
+    rmSync(directory, { recursive: true, force: true });
   }
 }

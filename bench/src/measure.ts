@@ -19,13 +19,16 @@ export interface RunSize {
   curve?: boolean;
 }
 
-/** @throws DifferenceError, or whatever the work meets */
+/** A task that is lost must not be waited for without end. */
+const RUN_MS = 1_800_000;
+
+/** @throws DifferenceError, or whatever the work meets, or Error when it does not end */
 export async function measureRun(peer: Peer, size: RunSize, work: () => Promise<Done>): Promise<Sample> {
   const { curve = false, ...counts } = size;
   const store = await peer.measureStore?.();
   const usage = new UsageMeter(peer.ids, { curve });
   const startedAt = performance.now();
-  const { check, ...done } = await work().catch(async (error: unknown) => {
+  const { check, ...done } = await bounded(work()).catch(async (error: unknown) => {
     usage.stop();
     await store?.stop().catch(() => {});
     throw error;
@@ -42,4 +45,12 @@ export async function measureRun(peer: Peer, size: RunSize, work: () => Promise<
 export function latenciesOf(ms: Float64Array): Latencies {
   const sorted = ms.toSorted();
   return { p50: percentile(sorted, 0.5), p95: percentile(sorted, 0.95), p99: percentile(sorted, 0.99) };
+}
+
+function bounded<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const end = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`there was no end of it after ${RUN_MS / 1000} s`)), RUN_MS);
+  });
+  return Promise.race([work, end]).finally(() => clearTimeout(timer));
 }

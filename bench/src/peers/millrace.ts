@@ -17,6 +17,8 @@ const MEDIA_TYPES = {
 /** At most so long an answer is held; then it is asked for again. */
 const WAIT = { prefer: 'wait=60' };
 const ERASED_AT_ONCE = 16;
+/** A model is proved within seconds, a worker that wakes beats within two. */
+const READY_MS = 60_000;
 
 export class Millrace implements Peer {
   /** Tasks that were made since the last `forget`. */
@@ -28,6 +30,7 @@ export class Millrace implements Peer {
     private readonly http: HttpClient,
     private readonly model: string,
     readonly versions: Record<string, string>,
+    readonly settings: Record<string, string>,
   ) {}
 
   /** Resolves when the model is served; tasks go to the first of the options. @param name where there are several */
@@ -36,10 +39,9 @@ export class Millrace implements Peer {
     try {
       const http = new HttpClient(platform.url, options.signal);
       const [model = ''] = Object.keys(options.models);
-      const call = { method: 'GET', path: `/v1/models/${model}` } as const;
-      while ((await http.call(call, [200, 404])).status !== 200) await new Promise(setImmediate);
+      const settings = { ...platform.settings, micro_batch: await servedMicroBatch(http, model) };
       const versions = { node: process.versions.node, redis: await platform.redisVersion() };
-      return new Millrace(name, platform, http, model, versions);
+      return new Millrace(name, platform, http, model, versions, settings);
     } catch (error) {
       await platform.stop();
       throw error;
@@ -50,12 +52,7 @@ export class Millrace implements Peer {
     return this.platform.ids;
   }
 
-  get settings(): Record<string, string> {
-    return this.platform.settings;
-  }
-
   async predict(body: Uint8Array): Promise<Delivery> {
-    const startedAt = performance.now();
     const headers = { 'content-type': MEDIA_TYPES.json, ...WAIT };
     const path = `/batch-predict?model=${this.model}`;
     const answer = await this.http.call({ method: 'POST', path, headers, body }, [200, 202]);
@@ -65,14 +62,11 @@ export class Millrace implements Peer {
       const ask = { method: 'GET', path: `/batch-result/${id}`, headers: WAIT } as const;
       result = (await this.http.call(ask, [200])).body;
     }
-    return {
-      phases_seconds: { all: (performance.now() - startedAt) / 1000 },
-      check: (check) => checkJson(result, check),
-    };
+    return { check: (check) => checkJson(result, check) };
   }
 
   /** Submits rows as a stream, and reads the result in the same format once the task has ended. */
-  async predictLines(format: 'ndjson' | 'csv', pieces: Pieces): Promise<Delivery> {
+  async predictLines(format: 'ndjson' | 'csv', pieces: Pieces): Promise<LinesDelivery> {
     const startedAt = performance.now();
     const id = await this.submit(format, pieces);
     const acceptedAt = performance.now();
@@ -120,8 +114,7 @@ export class Millrace implements Peer {
 
   /** Resolves when the API would accept tasks again, after its workers have slept. */
   async ready(): Promise<void> {
-    const call = { method: 'GET', path: '/readyz' } as const;
-    while ((await this.http.call(call, [200, 503])).status !== 200) await new Promise(setImmediate);
+    await untilOk(this.http, '/readyz');
   }
 
   measureStore(): Promise<RedisMeter> {
@@ -152,12 +145,34 @@ export class Millrace implements Peer {
   }
 }
 
+export interface LinesDelivery extends Delivery {
+  phases_seconds: Record<'upload' | 'wait' | 'download', number>;
+}
+
 export interface TaskPage {
   status: string;
   rows: { succeeded: number };
   results: { row: number; prediction: unknown }[];
   /** Where the page after this one begins. */
   next: number;
+}
+
+/** Waits until a model is served. @returns its micro-batch @throws Error with the reason when it is refused */
+async function servedMicroBatch(http: HttpClient, model: string): Promise<string> {
+  const body = await untilOk(http, `/v1/models/${model}`);
+  const { manifest } = JSON.parse(body) as { manifest?: { limits: { micro_batch: number } } };
+  if (manifest === undefined) throw new Error(`${model} is not served: ${body}`);
+  return String(manifest.limits.micro_batch);
+}
+
+/** Asks until the answer is 200. @throws Error with the last answer when it never is */
+async function untilOk(http: HttpClient, path: string): Promise<string> {
+  for (const end = performance.now() + READY_MS; ; await new Promise(setImmediate)) {
+    const { status, body } = await http.call({ method: 'GET', path }, [200, 404, 503]);
+    if (status === 200) return body.toString();
+    if (performance.now() > end)
+      throw new Error(`${path} is answered with ${status} ${body.toString('utf8', 0, 500)}`);
+  }
 }
 
 /** Whether an answer as JSON is a result, and not the status of a task that still runs. */

@@ -5,7 +5,6 @@ import type { ProcessIds } from '../usage/usage-meter.js';
 
 /** What came of one request. */
 export interface Delivery {
-  phases_seconds: Record<string, number>;
   /** Reads what was delivered, after the clock has stopped. @throws DifferenceError */
   check(check: PredictionCheck): void | Promise<void>;
 }

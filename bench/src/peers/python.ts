@@ -62,7 +62,8 @@ export class PythonPeer implements Peer {
       return new PythonPeer(name, child, started, http, pollMs);
     } catch (error) {
       await end(child);
-      throw new Error(`${name} did not start: ${(error as Error).message} ${said.trim()}`);
+      const [last = ''] = said.trim().split('\n').slice(-1);
+      throw new Error(`${name} did not start: ${(error as Error).message}: ${last}`);
     }
   }
 
@@ -79,7 +80,6 @@ export class PythonPeer implements Peer {
   }
 
   async predict(body: Uint8Array): Promise<Delivery> {
-    const startedAt = performance.now();
     const headers = { 'content-type': 'application/json' };
     const submitted = await this.http.call(
       { method: 'POST', path: '/batch-predict', headers, body },
@@ -92,10 +92,7 @@ export class PythonPeer implements Peer {
       await delay(this.pollMs);
       result = await this.http.call(ask, [200, 202]);
     }
-    return {
-      phases_seconds: { all: (performance.now() - startedAt) / 1000 },
-      check: (check) => checkJson(result.body, check),
-    };
+    return { check: (check) => checkJson(result.body, check) };
   }
 
   async stop(): Promise<void> {
