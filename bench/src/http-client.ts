@@ -1,0 +1,82 @@
+/** An HTTP client is responsible for the connections to one server: they are kept, and every silence is bounded. */
+import { once } from 'node:events';
+import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
+import type { Pieces } from './result-reader.js';
+
+export interface HttpCall {
+  method: 'GET' | 'POST' | 'DELETE';
+  path: string;
+  headers?: Record<string, string>;
+  /** Bytes, or pieces that are sent as the socket takes them. */
+  body?: Uint8Array | Pieces;
+}
+
+export interface HttpAnswer {
+  status: number;
+  body: Buffer;
+  /** From the call until the head of the answer was there. */
+  headSeconds: number;
+}
+
+/** Longer than any answer is held back on purpose. */
+const SILENCE_MS = 300_000;
+
+export class HttpClient {
+  private readonly agent = new Agent({ keepAlive: true });
+
+  /** @param signal ends every call */
+  constructor(
+    private readonly url: string,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  /** @throws Error when the answer has none of these statuses, or there is none */
+  async call(call: HttpCall, statuses: readonly number[]): Promise<HttpAnswer> {
+    const startedAt = performance.now();
+    const response = await this.open(call, statuses);
+    const headSeconds = (performance.now() - startedAt) / 1000;
+    return { status: response.statusCode as number, body: await bodyOf(response), headSeconds };
+  }
+
+  /** The same, with a body that is still to be read. */
+  async open(call: HttpCall, statuses: readonly number[]): Promise<IncomingMessage> {
+    const { method, path, headers = {}, body } = call;
+    const length = body instanceof Uint8Array ? { 'content-length': body.length } : {};
+    const sent = request(this.url + path, {
+      method,
+      agent: this.agent,
+      headers: { ...headers, ...length },
+      signal: this.signal,
+    });
+    sent.setTimeout(SILENCE_MS, () => sent.destroy(new Error(`no answer to ${method} ${path}`)));
+    const answered = once(sent, 'response');
+    answered.catch(() => {});
+    // When the server breaks off, its answer, or that there is none, says more than the failure to send.
+    await send(sent, body).catch(() => {});
+    const [response] = (await answered) as [IncomingMessage];
+    if (!statuses.includes(response.statusCode as number)) {
+      const text = (await bodyOf(response)).toString().slice(0, 500);
+      throw new Error(`${method} ${path} is answered with ${response.statusCode} ${text}`);
+    }
+    return response;
+  }
+
+  close(): void {
+    this.agent.destroy();
+  }
+}
+
+async function send(sent: ClientRequest, body: HttpCall['body']): Promise<void> {
+  if (body === undefined || body instanceof Uint8Array) return void sent.end(body);
+  for await (const piece of body) {
+    if (sent.destroyed) return;
+    if (!sent.write(piece)) await once(sent, 'drain');
+  }
+  sent.end();
+}
+
+async function bodyOf(response: IncomingMessage): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for await (const piece of response) pieces.push(piece as Buffer);
+  return Buffer.concat(pieces);
+}

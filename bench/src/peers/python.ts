@@ -1,0 +1,133 @@
+/** A Python service of bench/recipe as a peer: submits by POST, polls for the result. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { HttpClient } from '../http-client.js';
+import type { PeerName } from '../options.js';
+import { checkJson } from '../result-reader.js';
+import { ROOT } from '../root.js';
+import type { ProcessIds } from '../usage/usage-meter.js';
+import type { Delivery, Peer } from './peer.js';
+
+const START = join(ROOT, 'bench/recipe/start.py');
+/** The first start makes a virtual environment. */
+const START_MS = 900_000;
+const STOP_MS = 30_000;
+/** How each is started: with the settings that were found best on two cores. */
+const ARGUMENTS: Record<PeerName, readonly string[]> = {
+  recipe: ['--api-processes', '1', '--workers', '2', '--broker', 'rabbitmq'],
+  tuned: ['--api-processes', '2', '--workers', '2', '--broker', 'redis'],
+};
+
+/** What the start script prints in one line when everything is ready. */
+interface Started {
+  url: string;
+  pids: Record<string, number[]>;
+  versions: Record<string, string>;
+  settings?: Record<string, string>;
+}
+
+/** Whether the script is there at all. */
+export function hasPythonPeers(): boolean {
+  return existsSync(START);
+}
+
+export class PythonPeer implements Peer {
+  private constructor(
+    readonly name: PeerName,
+    private readonly child: ChildProcess,
+    private readonly started: Started,
+    private readonly http: HttpClient,
+    private readonly pollMs: number,
+  ) {}
+
+  /** @param pollMs between two looks for a result @throws Error with the end of what it said when it does not start */
+  static async start(name: PeerName, pollMs: number, signal: AbortSignal): Promise<PythonPeer> {
+    const child = spawn('python3', [START, '--variant', name, ...ARGUMENTS[name]], {
+      cwd: ROOT,
+      // Its end is also the end of this pipe.
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: true,
+    });
+    child.stdin?.on('error', () => {});
+    let said = '';
+    child.stderr?.on('data', (data) => {
+      said = (said + data).slice(-1_000);
+    });
+    try {
+      const started = await firstLine(child, AbortSignal.any([signal, AbortSignal.timeout(START_MS)]));
+      const http = new HttpClient(started.url, signal);
+      return new PythonPeer(name, child, started, http, pollMs);
+    } catch (error) {
+      await end(child);
+      const [last = ''] = said.trim().split('\n').slice(-1);
+      throw new Error(`${name} did not start: ${(error as Error).message}: ${last}`);
+    }
+  }
+
+  get ids(): ProcessIds {
+    return this.started.pids;
+  }
+
+  get versions(): Record<string, string> {
+    return this.started.versions;
+  }
+
+  get settings(): Record<string, string> {
+    return { ...this.started.settings, poll_ms: String(this.pollMs) };
+  }
+
+  async predict(body: Uint8Array): Promise<Delivery> {
+    const headers = { 'content-type': 'application/json' };
+    const submitted = await this.http.call(
+      { method: 'POST', path: '/batch-predict', headers, body },
+      [200, 202],
+    );
+    const { task_id: id } = JSON.parse(submitted.body.toString()) as { task_id: string };
+    const ask = { method: 'GET', path: `/batch-result/${id}` } as const;
+    let result = await this.http.call(ask, [200, 202]);
+    while (isPending(result.body)) {
+      await delay(this.pollMs);
+      result = await this.http.call(ask, [200, 202]);
+    }
+    return { check: (check) => checkJson(result.body, check) };
+  }
+
+  async stop(): Promise<void> {
+    this.http.close();
+    await end(this.child);
+  }
+}
+
+/** An answer without predictions is short. */
+function isPending(body: Buffer): boolean {
+  return body.length < 200 && /"status":\s*"pending"/.test(body.toString());
+}
+
+async function firstLine(child: ChildProcess, signal: AbortSignal): Promise<Started> {
+  let text = '';
+  child.stdout?.on('data', (data) => {
+    text += data;
+  });
+  const failed = Promise.race([
+    once(child, 'close', { signal }).then(([code]) => new Error(`it ended with ${code}`)),
+    once(child, 'error', { signal }).then(([error]) => error as Error),
+  ]).then((error) => Promise.reject(error));
+  failed.catch(() => {});
+  while (!text.includes('\n')) {
+    await Promise.race([once(child.stdout as NonNullable<typeof child.stdout>, 'data', { signal }), failed]);
+  }
+  return JSON.parse(text.slice(0, text.indexOf('\n'))) as Started;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+  const exited = once(child, 'exit');
+  child.stdin?.end();
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+  await exited;
+  clearTimeout(timer);
+}

@@ -1,0 +1,55 @@
+/** Hands the predictions of a result to a check: of JSON, NDJSON, CSV. */
+import { DifferenceError, type PredictionCheck } from './prediction-check.js';
+
+export type Pieces = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
+/** @param body `{"predictions": […]}` @throws DifferenceError */
+export function checkJson(body: Uint8Array, check: PredictionCheck): void {
+  const { predictions } = JSON.parse(new TextDecoder().decode(body)) as { predictions?: unknown };
+  if (!Array.isArray(predictions)) throw new DifferenceError('the result has no predictions');
+  for (const prediction of predictions) check.take(prediction);
+  check.end();
+}
+
+/** Lines like `{"row":0,"prediction":2}`, whose rows count from 0. @throws DifferenceError */
+export async function checkNdjson(pieces: Pieces, check: PredictionCheck): Promise<void> {
+  await eachLine(pieces, (line) => {
+    const { row, prediction } = JSON.parse(line) as { row?: unknown; prediction?: unknown };
+    assertRow(row, check.next, line);
+    check.take(prediction);
+  });
+  check.end();
+}
+
+/**
+ * Records like `0,,2,,` below a header, of predictions without quotes.
+ * @param isNumber the predictions are numbers, not texts
+ * @throws DifferenceError
+ */
+export async function checkCsv(pieces: Pieces, check: PredictionCheck, isNumber: boolean): Promise<void> {
+  let isHeader = true;
+  await eachLine(pieces, (line) => {
+    const [row, , prediction] = line.split(',');
+    if (!isHeader) {
+      assertRow(Number(row), check.next, line);
+      check.take(isNumber ? Number(prediction) : prediction);
+    }
+    isHeader = false;
+  });
+  check.end();
+}
+
+function assertRow(found: unknown, row: number, line: string): void {
+  if (found !== row) throw new DifferenceError(`where row ${row} should be is ${line.slice(0, 80)}`);
+}
+
+async function eachLine(pieces: Pieces, use: (line: string) => void): Promise<void> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const piece of pieces) {
+    const lines = (rest + decoder.decode(piece, { stream: true })).split('\n');
+    rest = lines.pop() as string;
+    for (const line of lines) use(line.endsWith('\r') ? line.slice(0, -1) : line);
+  }
+  if (rest !== '') use(rest);
+}

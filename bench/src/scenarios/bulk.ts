@@ -1,0 +1,44 @@
+/** Bulk: a million rows for a forest, as NDJSON and CSV in one request and as JSON in many; the peers get the same rows. */
+import { measureRun } from '../measure.js';
+import type { Peer } from '../peers/peer.js';
+import { irisWorkload } from '../workloads/iris.js';
+import { csvPieces, type NumberRows, ndjsonPieces } from '../workloads/rows.js';
+import { FLOOR_REFERENCES, openFloor } from './floor-variant.js';
+import { linesVariant } from './lines.js';
+import { type Requests, requestsOf, sendAll } from './requests.js';
+import type { OpenScenario, ScenarioContext, Variant } from './scenario.js';
+import { startMillrace } from './start-millrace.js';
+
+const ROWS_PER_REQUEST = 10_000;
+const CLIENTS = 4;
+/** Between two looks of a client of a Python peer. */
+const POLL_MS = 20;
+
+export async function bulk(context: ScenarioContext): Promise<OpenScenario> {
+  const { rows } = context.options;
+  const workload = irisWorkload(rows);
+  const { variant: floor, expected } = await openFloor(context, workload);
+  const millrace = await startMillrace(context, workload);
+  const pythons = await context.startPythonPeers(POLL_MS);
+  const many = requestsOf(workload.rows, rows, ROWS_PER_REQUEST);
+  const requestVariant = (name: string, peer: Peer, requests: Requests): Variant => {
+    const work = () => sendAll(peer, requests, CLIENTS, expected);
+    return { name, run: async () => ({ [name]: await measureRun(peer, { rows }, work) }) };
+  };
+  const ofPythons = pythons.flatMap((peer) => [
+    requestVariant(`${peer.name}, 10,000-row requests`, peer, many),
+    requestVariant(`${peer.name}, one request`, peer, requestsOf(workload.rows, rows, rows)),
+  ]);
+  return {
+    unit: 'rows/s',
+    variants: [
+      floor,
+      linesVariant('millrace, NDJSON', millrace, 'ndjson', ndjsonPieces(workload.rows), rows, expected),
+      linesVariant('millrace, CSV', millrace, 'csv', csvPieces(workload.rows as NumberRows), rows, expected),
+      requestVariant('millrace, JSON, 10,000-row requests', millrace, many),
+      ...ofPythons,
+    ],
+    references: [...FLOOR_REFERENCES, ...ofPythons.map(({ name }) => name)],
+    peers: [millrace, ...pythons],
+  };
+}

@@ -1,0 +1,96 @@
+/**
+ * Cliff: whether chunks are worked off as fast when a hundred thousand wait as when a thousand do. A chunk is one row of a
+ * model that takes long for its samples, by which the platform sizes chunks, and no time at all for the rows: so it is the
+ * queue that is measured. The worker sleeps (SIGSTOP) while the rows are uploaded, and the clock starts when it wakes.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { lasting, POISON_MODEL, remainder } from '../../../test/fixtures/poison-model.js';
+import { measureRun } from '../measure.js';
+import type { Millrace } from '../peers/millrace.js';
+import { type Expected, PredictionCheck } from '../prediction-check.js';
+import type { Sample } from '../report.js';
+import { ndjsonPieces } from '../workloads/rows.js';
+import type { OpenScenario, ScenarioContext, Variant } from './scenario.js';
+import { startMillrace } from './start-millrace.js';
+
+/** Chunks that wait, for a million rows of bulk. */
+const DEPTHS = [1_000, 10_000, 100_000];
+const BULK_ROWS = 1_000_000;
+/** The clock stops when so many of them are done. */
+const MEASURED = 1_000;
+/** More than the quarter of a second for which a chunk is meant to last: so it has one row. */
+const SAMPLE_SECONDS = 0.6;
+/** Values of the rows, and what comes of them. */
+const VALUES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+const EXPECTED: Expected = { classes: VALUES.map(remainder), labels: VALUES.map((_, label) => label) };
+const LOOK_MS = 20;
+/** The worker keeps the chunks that it held when it fell asleep. */
+const SETTINGS = { LOCK_MS: '600000' };
+
+export async function cliff(context: ScenarioContext): Promise<OpenScenario> {
+  const folder = makeModel(context.directory);
+  const millrace = await startMillrace(
+    context,
+    { model: 'quick', folder },
+    { threads: 1, settings: SETTINGS },
+  );
+  const depths = DEPTHS.map((depth) => Math.max(2, Math.ceil((depth * context.options.rows) / BULK_ROWS)));
+  const variants = [...new Set(depths)].map((depth) => depthVariant(millrace, depth));
+  const [first] = variants as [Variant, ...Variant[]];
+  return {
+    unit: 'rows/s',
+    variants,
+    references: [first.name],
+    peers: [millrace],
+    warmUp: () => first.run(),
+  };
+}
+
+function depthVariant(millrace: Millrace, depth: number): Variant {
+  const name = `${depth.toLocaleString('en')} chunks waiting`;
+  const values = Float64Array.from({ length: depth }, (_, row) => VALUES[row % VALUES.length] as number);
+  const pieces = ndjsonPieces({ kind: 'numbers', names: ['x'], values });
+  return { name, run: async () => ({ [name]: await runAtDepth(millrace, pieces, depth) }) };
+}
+
+async function runAtDepth(millrace: Millrace, pieces: Buffer[], depth: number): Promise<Sample> {
+  await millrace.ready();
+  millrace.platform.signalWorkers('SIGSTOP');
+  const id = await millrace.submit('ndjson', pieces);
+  const enough = Math.min(depth, MEASURED);
+  let done = 0;
+  // What Redis holds here are rows on their way, which says nothing of results.
+  const { redis: _, ...sample } = await measureRun(millrace, { rows: depth }, async () => {
+    millrace.platform.signalWorkers('SIGCONT');
+    for (; done < enough; await delay(LOOK_MS)) done = (await millrace.readPage(id, 1)).rows.succeeded;
+    return { check: () => checkFirst(millrace, id, enough) };
+  });
+  return { ...sample, rows: done };
+}
+
+/** Rows are finished in order but for those that are under way. */
+async function checkFirst(millrace: Millrace, id: string, rows: number): Promise<void> {
+  const check = new PredictionCheck(EXPECTED, rows);
+  for (let cursor = 0; check.next < rows; ) {
+    const { results, next } = await millrace.readPage(id, rows, cursor);
+    for (const { prediction } of results.slice(0, rows - check.next)) check.take(prediction);
+    cursor = next;
+  }
+  check.end();
+}
+
+/** @returns the version folder */
+function makeModel(directory: string): string {
+  const folder = join(directory, 'quick');
+  const slow = lasting(SAMPLE_SECONDS);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'model.onnx'), POISON_MODEL);
+  writeFileSync(join(folder, 'model.json'), JSON.stringify({ limits: { micro_batch: 1 } }));
+  writeFileSync(
+    join(folder, 'samples.json'),
+    JSON.stringify({ samples: [{ row: { x: slow }, outputs: { y: remainder(slow) } }] }),
+  );
+  return folder;
+}

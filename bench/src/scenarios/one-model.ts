@@ -1,0 +1,38 @@
+/** Heavy and text: models beside which everything else should be little, in one request of NDJSON. */
+
+import { perceptronWorkload } from '../workloads/perceptron.js';
+import { countRows, ndjsonPieces } from '../workloads/rows.js';
+import { sentimentWorkload } from '../workloads/sentiment.js';
+import type { Workload } from '../workloads/workload.js';
+import { FLOOR_REFERENCES, openFloor } from './floor-variant.js';
+import { linesVariant } from './lines.js';
+import type { OpenScenario, ScenarioContext } from './scenario.js';
+import { startMillrace } from './start-millrace.js';
+
+/** Their share of the rows of bulk. */
+export const HEAVY_SHARE = 10;
+const TEXT_SHARE = 25;
+
+export function heavy(context: ScenarioContext): Promise<OpenScenario> {
+  const rows = Math.ceil(context.options.rows / HEAVY_SHARE);
+  return oneModel(context, perceptronWorkload(rows, context.directory));
+}
+
+export function text(context: ScenarioContext): Promise<OpenScenario> {
+  return oneModel(context, sentimentWorkload(Math.ceil(context.options.rows / TEXT_SHARE)));
+}
+
+async function oneModel(context: ScenarioContext, workload: Workload): Promise<OpenScenario> {
+  const { variant: floor, expected } = await openFloor(context, workload);
+  const millrace = await startMillrace(context, workload);
+  const rows = countRows(workload.rows);
+  return {
+    unit: 'rows/s',
+    variants: [
+      floor,
+      linesVariant('millrace, NDJSON', millrace, 'ndjson', ndjsonPieces(workload.rows), rows, expected),
+    ],
+    references: FLOOR_REFERENCES,
+    peers: [millrace],
+  };
+}

@@ -1,0 +1,110 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { expect, it, onTestFinished } from 'vitest';
+import { DifferenceError, PredictionCheck } from '../../bench/dist/bench/src/prediction-check.js';
+import type { Sample } from '../../bench/dist/bench/src/report.js';
+import { checkCsv, checkJson, checkNdjson } from '../../bench/dist/bench/src/result-reader.js';
+import { percentile, spreadOf } from '../../bench/dist/bench/src/statistics.js';
+import { summarise } from '../../bench/dist/bench/src/summary.js';
+import { UsageMeter } from '../../bench/dist/bench/src/usage/usage-meter.js';
+
+it('a spread is the median with the lowest and the highest', () => {
+  expect(spreadOf([5, 1, 4])).toEqual({ median: 4, low: 1, high: 5 });
+  expect(spreadOf([4, 1, 2, 9])).toEqual({ median: 3, low: 1, high: 9 });
+});
+
+it('a percentile is a value that was there', () => {
+  const values = Array.from({ length: 100 }, (_, at) => at + 1);
+  expect([0.5, 0.95, 0.99, 1].map((part) => percentile(values, part))).toEqual([50, 95, 99, 100]);
+  expect(percentile([7], 0.99)).toBe(7);
+});
+
+it('ratios are made within each round, and figures per row by the rows of the run', () => {
+  const sample = (seconds: number): Sample => ({
+    rows: 2_000_000,
+    seconds,
+    cpu_seconds: { api: seconds },
+    memory: { api: { before_bytes: 1, peak_bytes: seconds } },
+    redis: { stored_bytes: 4_000_000, peak_bytes: 8_000_000 },
+  });
+  // The machine was twice as slow in the second round: the ratio is the same in both.
+  const rounds = [1, 2].map(
+    (slow) =>
+      new Map([
+        ['ours', sample(4 * slow)],
+        ['floor', sample(2 * slow)],
+      ]),
+  );
+  const open = { unit: 'rows/s', variants: [], references: ['floor'], peers: [] } as const;
+  const { variants } = summarise('bulk', open, rounds);
+  expect(variants.find(({ name }) => name === 'ours')).toMatchObject({
+    rate: { median: 375_000, low: 250_000, high: 500_000 },
+    ratios: { floor: { median: 0.5, low: 0.5, high: 0.5 } },
+    cpu_seconds_per_million_rows: { api: { median: 3, low: 2, high: 4 } },
+    peak_bytes: { api: { high: 8 } },
+    redis_stored_bytes_per_row: { median: 2 },
+    redis_peak_bytes_per_row: { median: 4 },
+  });
+});
+
+const EXPECTED = { classes: ['no', 'yes'], labels: [0, 1, 1] };
+const check = (rows = 3) => new PredictionCheck(EXPECTED, rows);
+const bytes = (text: string) => [Buffer.from(text)];
+const line = (row: number, prediction: string) => `${JSON.stringify({ row, prediction })}\n`;
+
+it('a result that has every row with its prediction is right, in each format', async () => {
+  checkJson(Buffer.from('{"predictions":["no","yes","yes"]}'), check());
+  const lines = line(0, 'no') + line(1, 'yes') + line(2, 'yes');
+  await checkNdjson(
+    [...lines].map((each) => Buffer.from(each)),
+    check(),
+  );
+  await checkCsv(bytes('row,id,prediction\r\n0,,no\r\n1,,yes\r\n2,,yes\r\n'), check(), false);
+});
+
+it.each([
+  ['a prediction is another', line(0, 'no') + line(1, 'no') + line(2, 'yes')],
+  ['a row is an error', `${line(0, 'no')}{"row":1,"error":{"code":"timeout"}}\n${line(2, 'yes')}`],
+  ['the last row is missing', line(0, 'no') + line(1, 'yes')],
+  ['a row is missing in the middle', line(0, 'no') + line(2, 'yes')],
+  ['a row comes twice', line(0, 'no') + line(1, 'yes') + line(1, 'yes')],
+  ['there is one more', line(0, 'no') + line(1, 'yes') + line(2, 'yes') + line(3, 'no')],
+])('a result is wrong when %s', async (_, lines) => {
+  await expect(checkNdjson(bytes(lines), check())).rejects.toThrow(DifferenceError);
+});
+
+it('wrong JSON and CSV are found as well', async () => {
+  expect(() => checkJson(Buffer.from('{"predictions":["no","yes","no"]}'), check())).toThrow(
+    'row 2 is predicted as "no", not as "yes"',
+  );
+  expect(() => checkJson(Buffer.from('{"status":"failed"}'), check())).toThrow(DifferenceError);
+  await expect(checkCsv(bytes('row,id,prediction\n1,,no\n'), check(1), false)).rejects.toThrow(
+    DifferenceError,
+  );
+});
+
+/** Burns CPU and takes memory for a while when it is asked to, and tells what it has burnt. */
+const BUSY = `
+process.stdin.once('data', () => {
+  const before = process.cpuUsage();
+  let held = Buffer.alloc(200e6, 1);
+  held = undefined;
+  for (const end = performance.now() + 400; performance.now() < end;);
+  const { user, system } = process.cpuUsage(before);
+  process.stdout.write(String((user + system) / 1e6));
+});
+process.stdout.write('ready');`;
+
+it('CPU is what the process itself says, and memory the most that there was', async () => {
+  const child = spawn(process.execPath, ['-e', BUSY], { stdio: ['pipe', 'pipe', 'inherit'] });
+  onTestFinished(() => void child.kill());
+  await once(child.stdout, 'data');
+  const meter = new UsageMeter({ busy: [child.pid as number] });
+  child.stdin.write('go');
+  const [own] = await once(child.stdout, 'data');
+  const { cpu_seconds: cpu, memory } = meter.stop();
+  expect(Number(own)).toBeGreaterThan(0.1);
+  expect(Math.abs((cpu?.busy as number) - Number(own))).toBeLessThan(0.1);
+  const { before_bytes: before = 0, peak_bytes: peak = 0 } = memory?.busy ?? {};
+  expect(peak - before).toBeGreaterThan(190e6);
+});
