@@ -21,9 +21,9 @@ def draw_rows(count, seed=0):
 class Reference:
     """Is responsible for what an answer is compared with: the shipped model in ONNX Runtime."""
 
-    def __init__(self):
+    def __init__(self, threads=1):
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
+        options.intra_op_num_threads = threads
         self._session = onnxruntime.InferenceSession(
             str(ONNX_MODEL), options, providers=["CPUExecutionProvider"]
         )

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +14,7 @@ STOP_S = 10
 PR_SET_PDEATHSIG = 1
 TAIL = 2_000
 
-_libc = ctypes.CDLL(None) if hasattr(signal, "SIGRTMIN") else None
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class Process:
@@ -63,6 +64,10 @@ class Process:
             self._process.send_signal(self.stop_signal)
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_S)
+        self.kill()
+
+    def kill(self):
+        """End it and its children without asking."""
         for pid in _session_members(self.pid):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -38,6 +38,8 @@ class RabbitMqServer:
     Its name, cookie, ports, data and port mapper are its own, and it reads nothing from /etc/rabbitmq.
     """
 
+    SETTINGS_SHOWN = "defaults, no plugins"
+
     def __init__(self, binary, folder, port_mapper):
         """
         Start it.
@@ -47,7 +49,6 @@ class RabbitMqServer:
         """
         self.port = free_port()
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}//"
-        self.settings = {"config": "RabbitMQ's defaults", "plugins": "none"}
         home = folder / "rabbitmq"
         home.mkdir()
         plugins = home / "enabled_plugins"

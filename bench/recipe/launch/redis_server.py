@@ -10,11 +10,12 @@ START_S = 30
 class RedisServer:
     """Is responsible for one redis-server: broker, result backend, or both."""
 
+    SETTINGS_SHOWN = "no persistence, noeviction"
+
     def __init__(self, binary, folder):
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.settings = {"save": "", "appendonly": "no", "maxmemory-policy": "noeviction"}
-        arguments = {"port": self.port, "bind": "127.0.0.1", "dir": folder, **self.settings}
+        arguments = {"port": self.port, "bind": "127.0.0.1", "dir": folder, "save": "", "appendonly": "no"}
         command = [binary, *(part for name, value in arguments.items() for part in (f"--{name}", value))]
         self.process = Process("redis-server", command, folder / "redis.log")
 

@@ -32,8 +32,9 @@ class Stack:
         self.settings = {}
         self._first_task = None
         self._brokers = []
-        self._worker = None
+        self.worker = None
         self._api = None
+        self._variant = None
 
     def start(self):
         """
@@ -45,15 +46,23 @@ class Stack:
         broker_url = redis.url if self.options.broker == "redis" else self._start_rabbitmq().url
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        variant = describe_variant(self.options, self.python, port, broker_url, redis.url)
-        self.settings |= variant.settings
-        self._worker = self._process("worker", variant.worker_command, variant.environment, signal.SIGQUIT)
-        self._api = self._process("api", variant.api_command, variant.environment, signal.SIGTERM)
-        self._wait_for_all(self._worker, MODEL_LOADED, self.options.workers)
+        self._variant = describe_variant(self.options, self.python, port, broker_url, redis.url)
+        self.settings |= self._variant.settings
+        self.start_worker()
+        log = self.folder / "api.log"
+        self._api = Process("api", self._variant.api_command, log, self._variant.environment)
         self._wait_for_all(self._api, API_STARTED, self.options.api_processes)
         self._first_task = self._call("/batch-predict", ONE_ROW)["task_id"]
-        wait_until(self._predicted, self._worker, READY_S)
+        wait_until(self._predicted, self.worker, READY_S)
         self.versions |= self._package_versions()
+
+    def start_worker(self):
+        """Start the worker, again if it was killed, and wait until all its processes have the model."""
+        log = self.folder / "worker.log"
+        variant = self._variant
+        # Celery's quick way out: SIGTERM would first finish what is under way.
+        self.worker = Process("worker", variant.worker_command, log, variant.environment, signal.SIGQUIT)
+        self._wait_for_all(self.worker, MODEL_LOADED, self.options.workers)
 
     def check(self):
         """
@@ -70,11 +79,11 @@ class Stack:
             "url": self.url,
             "pids": {
                 "api": self._api.pids(),
-                "worker": self._worker.pids(),
+                "worker": self.worker.pids(),
                 "broker": [pid for broker in self._brokers for pid in broker.pids()],
             },
             "versions": self.versions,
-            "settings": self.settings,
+            "settings": {name: str(value) for name, value in self.settings.items()},
         }
 
     def stop(self):
@@ -83,17 +92,14 @@ class Stack:
             process.stop()
 
     def _processes(self):
-        return [*self._brokers, *(part for part in (self._worker, self._api) if part is not None)]
-
-    def _process(self, name, command, environment, stop_signal):
-        return Process(name, command, self.folder / f"{name}.log", environment, stop_signal)
+        return [*self._brokers, *(part for part in (self.worker, self._api) if part is not None)]
 
     def _start_redis(self):
         binary = ensure_redis_server()
         redis = RedisServer(binary, self.folder)
         self._brokers.append(redis.process)
         redis.wait()
-        self.settings |= {"redis_url": redis.url, "redis": redis.settings}
+        self.settings |= {"redis_url": redis.url, "redis": redis.SETTINGS_SHOWN}
         self.versions["redis-server"] = _run(binary, "--version").split("v=")[-1].split()[0]
         return redis
 
@@ -105,7 +111,7 @@ class Stack:
         rabbitmq = RabbitMqServer(binary, self.folder, mapper)
         self._brokers.append(rabbitmq.process)
         rabbitmq.wait()
-        self.settings["rabbitmq"] = rabbitmq.settings
+        self.settings["rabbitmq"] = rabbitmq.SETTINGS_SHOWN
         self.versions["rabbitmq-server"] = rabbitmq_version(binary)
         return rabbitmq
 

@@ -14,10 +14,10 @@ class Options:
     broker: str
     api_processes: int
     workers: int
-    serializer: str
-    acks: str
-    prefetch: int
-    threads: int
+    serializer: str = "json"
+    acks: str = "early"
+    prefetch: int = 4
+    threads: int = 1
 
 
 @dataclass
@@ -50,6 +50,8 @@ def describe_variant(options, python, port, broker_url, result_url):
     if options.variant == "recipe":
         environment |= {"RECIPE_SERIALIZER": options.serializer, "RECIPE_ACKS": options.acks}
         environment["MODEL_PATH"] = str(ensure_pickle(python))
+        if options.serializer == "pickle":
+            environment["C_FORCE_ROOT"] = "true"  # Celery refuses pickle to root; its broker is its own here
         settings |= {"serializer": options.serializer, "acks": options.acks, "model": "scikit-learn, pickled"}
     else:
         environment |= {"MODEL_PATH": str(ONNX_MODEL), "RECIPE_THREADS": str(options.threads)}

@@ -2,7 +2,7 @@
 
 import os
 
-from celery.signals import worker_process_init
+from celery.signals import task_failure, worker_process_init
 from celery.utils.log import get_task_logger
 from redis import Redis
 
@@ -13,13 +13,13 @@ FEATURES = 4
 
 logger = get_task_logger(__name__)
 session = None
-redis = None
+redis = Redis.from_url(os.environ["RESULT_URL"])
 
 
 @worker_process_init.connect
 def open_session(**_):
     """Open the session in the child: its threads would not outlive the fork."""
-    global session, redis
+    global session
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -28,7 +28,6 @@ def open_session(**_):
     session = onnxruntime.InferenceSession(
         os.environ["MODEL_PATH"], options, providers=["CPUExecutionProvider"]
     )
-    redis = Redis.from_url(os.environ["RESULT_URL"])
     logger.warning("model loaded")
 
 
@@ -41,10 +40,12 @@ def predict_rows(self, values):
     """
     import numpy as np
 
-    try:
-        rows = np.frombuffer(values, dtype=np.float32).reshape(-1, FEATURES)
-        (labels,) = session.run(["label"], {"features": rows})
-        answer = finished(labels)
-    except Exception as error:
-        answer = failed(error)
-    redis.set(result_key(self.request.id), answer, ex=RESULT_LIFETIME_S)
+    rows = np.frombuffer(values, dtype=np.float32).reshape(-1, FEATURES)
+    (labels,) = session.run(["label"], {"features": rows})
+    redis.set(result_key(self.request.id), finished(labels), ex=RESULT_LIFETIME_S)
+
+
+@task_failure.connect
+def store_failure(task_id, exception, **_):
+    """Store what went wrong, here or, when this process was killed, in the parent that noticed."""
+    redis.set(result_key(task_id), failed(exception), ex=RESULT_LIFETIME_S)
