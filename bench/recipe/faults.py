@@ -29,9 +29,9 @@ from launch.stack import Stack  # noqa: E402
 from launch.variants import Options  # noqa: E402
 
 TRIES = 5
-# About a second of work, of which the first tenth shows that it has begun.
+# About a second of work, begun with reading the message and ended with predicting.
 HEAVY_ROWS = 400_000
-BEGUN_S = 0.1
+INSIDE = 0.7
 # 80 bytes a row: more than the 128 MiB that RabbitMQ takes as one message.
 HUGE_ROWS = 1_800_000
 PATIENCE_S = 15
@@ -45,16 +45,18 @@ def unknown_task(stack, client):
 
 def killed_process(stack, client):
     """SIGKILL to the pool process that predicts, as the kernel does when memory runs out."""
+    work_s = measure_heavy_task(stack, client)
     for _ in range(TRIES):
-        task, child = begin_heavy_task(stack, client)
+        task, child = begin_heavy_task(stack, client, work_s)
         os.kill(child, signal.SIGKILL)
         print(f"  its task: {outcome(client, task)} | the next: {outcome(client, client.submit(ONE_ROW))}")
 
 
 def killed_service(stack, client):
     """SIGKILL to the whole worker service, as when its machine is lost; then a new one."""
+    work_s = measure_heavy_task(stack, client)
     for _ in range(TRIES):
-        task, _ = begin_heavy_task(stack, client)
+        task, _ = begin_heavy_task(stack, client, work_s)
         stack.worker.kill()
         stack.start_worker()
         print(f"  its task: {outcome(client, task)} | the next: {outcome(client, client.submit(ONE_ROW))}")
@@ -74,12 +76,24 @@ FAULTS = {
 }
 
 
-def begin_heavy_task(stack, client):
-    """Submit a batch and wait until it is being predicted: its id, and the process that does."""
+def measure_heavy_task(stack, client):
+    """How many seconds of processor time the pool's process needs for a heavy batch."""
+    child = stack.worker.pids()[-1]
+    before = processor_seconds(child)
+    client.wait(client.submit(draw_rows(HEAVY_ROWS).tolist()))
+    return processor_seconds(child) - before
+
+
+def begin_heavy_task(stack, client, work_s):
+    """
+    Submit a heavy batch and wait until most of its work is done: its id, and the process that does it.
+
+    Early would not do: what a process has not accepted yet is given to the next one.
+    """
     child = stack.worker.pids()[-1]
     before = processor_seconds(child)
     task = client.submit(draw_rows(HEAVY_ROWS).tolist())
-    while processor_seconds(child) < before + BEGUN_S:
+    while processor_seconds(child) < before + INSIDE * work_s:
         stack.check()
         time.sleep(0.01)
     return task, child

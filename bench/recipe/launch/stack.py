@@ -4,6 +4,7 @@ import json
 import platform
 import signal
 import subprocess
+import urllib.error
 import urllib.request
 
 from .packages import ensure_rabbitmq_server, ensure_redis_server
@@ -52,7 +53,7 @@ class Stack:
         log = self.folder / "api.log"
         self._api = Process("api", self._variant.api_command, log, self._variant.environment)
         self._wait_for_all(self._api, API_STARTED, self.options.api_processes)
-        self._first_task = self._call("/batch-predict", ONE_ROW)["task_id"]
+        wait_until(self._accepts, self._api, READY_S)
         wait_until(self._predicted, self.worker, READY_S)
         self.versions |= self._package_versions()
 
@@ -119,6 +120,17 @@ class Stack:
     def _wait_for_all(process, line, count):
         """Wait until all processes of a program have written a line: the first to answer is one of them."""
         wait_until(lambda: process.log.read_bytes().count(line) >= count, process, READY_S)
+
+    def _accepts(self):
+        try:
+            self._first_task = self._call("/batch-predict", ONE_ROW)["task_id"]
+            return True
+        except ConnectionError:
+            return False
+        except urllib.error.URLError as error:
+            if isinstance(error.reason, ConnectionError):
+                return False
+            raise
 
     def _predicted(self):
         result = self._call(f"/batch-result/{self._first_task}")
