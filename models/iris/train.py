@@ -14,11 +14,9 @@ import numpy as np
 import onnxruntime
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType, Int64TensorType
-from sklearn.datasets import load_iris
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.model_selection import train_test_split
 
-FEATURES = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
+from forest import FEATURES, load_flowers, train_forest
+
 HERE = Path(__file__).resolve().parent / "1"
 REFERENCE = HERE.parents[2] / "test" / "reference" / "iris.ndjson.gz"
 
@@ -30,14 +28,12 @@ def line(row, label, probability):
     return json.dumps({"row": values, "outputs": outputs})
 
 
-iris = load_iris()
-rows = iris.data.astype(np.float32)
-train_rows, test_rows, train_labels, test_labels = train_test_split(
-    rows, iris.target, test_size=50, stratify=iris.target, random_state=0
-)
-forest = RandomForestClassifier(n_estimators=100, random_state=0).fit(train_rows, train_labels)
+everything, training, held_out = load_flowers()
+rows, train_labels = everything.rows, training.labels
+test_rows, test_labels = held_out.rows, held_out.labels
+forest = train_forest(training)
 majority = np.bincount(train_labels).argmax()
-print(f"{len(train_rows)} rows to train on, {len(test_rows)} held out")
+print(f"{len(training.rows)} rows to train on, {len(test_rows)} held out")
 print(f"held-out accuracy: {forest.score(test_rows, test_labels):.3f}")
 print(f"held-out accuracy of always the most frequent class: {(test_labels == majority).mean():.3f}")
 

@@ -1,0 +1,1 @@
+"""What compare.py, faults.py and parity.py share."""
