@@ -233,6 +233,22 @@ describe('a file sink', () => {
     expect(JSON.parse(content('a.ndjson.manifest.json'))).toMatchObject({ rows: { total: 3 } });
   });
 
+  it('lets nobody rename or remove a file of the same hidden name that is another’s', async () => {
+    mkdirSync(inFolder(''));
+    const writer = { schedule: 'nightly', logicalDate: '2026-11-20', attempt: 1 };
+    const old = await AtomicFile.create(inFolder('a.ndjson'), writer);
+    const later = await AtomicFile.create(inFolder('a.ndjson'), writer);
+    await later.write(Buffer.from('half'));
+    await old.finish();
+    await expect(old.checkThere()).rejects.toThrow('somebody else writes it');
+    await old.discard();
+    await later.write(Buffer.from(' and half'));
+    await later.finish();
+    await later.checkThere();
+    await later.appear();
+    expect(content('a.ndjson')).toBe('half and half');
+  });
+
   it('gives the manifest back that another process has put there, when its own file is gone', async () => {
     mkdirSync(inFolder(''));
     const path = inFolder('a.ndjson');
