@@ -29,9 +29,9 @@ export interface Sample {
 }
 
 export interface RedisUse {
-  /** What was there after the run and not before: the results, with their records. */
+  /** Keys and values that were there after the run and not before: the results, with their records. */
   stored_bytes: number;
-  /** The most that was there in the run, beyond what was there before. */
+  /** The most that was allocated in the run, beyond what was before; buffers are among it. */
   peak_bytes: number;
 }
 
