@@ -65,7 +65,11 @@ def killed_service(stack, client):
 def huge_request(stack, client):
     """One request of 1.8 million rows with 17 digits a number."""
     rows = np.random.default_rng(0).uniform(1, 8, (HUGE_ROWS, 4)).tolist()
-    print(f"  {outcome(client, client.submit(rows))}")
+    print(f"  accepted; then {outcome(client, client.submit(rows))}")
+    for log in (stack.folder / "rabbitmq" / "log").glob("*.log"):
+        for line in log.read_text().splitlines():
+            if "[error]" in line:
+                print(f"  RabbitMQ's log: {line.partition('> ')[2]}")
 
 
 FAULTS = {

@@ -9,7 +9,6 @@ celery_app.conf.update(
     task_serializer="msgpack",
     accept_content=["msgpack"],
     task_ignore_result=True,
-    task_store_errors_even_if_ignored=False,
     worker_prefetch_multiplier=int(os.environ.get("RECIPE_PREFETCH", "4")),
     worker_disable_rate_limits=True,
     broker_connection_retry_on_startup=True,
