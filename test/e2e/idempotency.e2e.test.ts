@@ -79,12 +79,13 @@ async function answerTo(call: ClientRequest): Promise<Answer> {
   return { status: response.statusCode, id: body.task_id, isRepeated };
 }
 
-/** Sends the same again until it is accepted. @param isUp resolves when the process can be reached again */
+/** Sends the same again until it is accepted, as a client does that is told to wait. @param isUp resolves when the process can be reached again */
 async function insist(port: number, idempotencyKey: string, isUp = async () => {}): Promise<Answer> {
   for (;;) {
     const answer = await answerTo(open(port, idempotencyKey, LINES)).catch(isUp);
     if (answer?.status === 202) return answer;
-    if (answer !== undefined && answer.status !== 409) throw new Error(`${answer.status}\n${log}`);
+    if (answer !== undefined && answer.status !== 409 && answer.status !== 503)
+      throw new Error(`${answer.status}\n${log}`);
   }
 }
 

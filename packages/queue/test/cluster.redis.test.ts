@@ -123,7 +123,7 @@ it('schedules and their runs are spread over the nodes, each with its own on one
       { type: 'run.late', schedule: name, logical_date: '2026-11-20', message: '', details: {} },
       now,
     );
-    expect(await runs.advance(schedule, { at: now }, due, [alarm])).toBe(true);
+    expect(await runs.advance(schedule, { at: now }, due, [alarm])).toEqual(['waiting']);
     const run = (await runs.start(name, '2026-11-20')) as RecordedRun;
     expect(await runs.end(run, { status: 'succeeded', alarms: [] })).toBe(true);
     await alarms.drain(name, async (each) => expect(each).toEqual(alarm));
