@@ -134,7 +134,7 @@ describe('what stands in the way of a run', () => {
     [
       'a place that nobody may write to',
       () => {},
-      { sink: { kind: 'file', path: '/root/x.csv' } },
+      { sink: { kind: 'file', path: '/elsewhere/x.csv' } },
       'sink_not_allowed',
     ],
     [
@@ -210,8 +210,9 @@ describe('a run that is taken up by another process', () => {
       `${DATE}.ndjson.manifest.json`,
     ]);
     // What was sealed is not made again; what was not is void.
-    if (run.taskId === first) expect(dieAt).toBeGreaterThan(1);
-    else expect((await harness.store.read(first))?.error?.code ?? 'none').toMatch(/upload_aborted|none/);
+    const earlier = await harness.store.read(first);
+    if (dieAt > 2) expect(run.taskId).toBe(first);
+    else expect([undefined, 'upload_aborted']).toContain(earlier && (earlier.error?.code ?? earlier.status));
   });
 
   it('does not hear any more of the one before, though that was only asleep', async () => {
@@ -277,11 +278,14 @@ describe('a run that is cancelled', () => {
     await harness.addRun(DATE);
     const openSource: RunHarness['deps']['openSource'] = async (_, { signal }) => ({
       format: 'ndjson',
-      // biome-ignore lint/correctness/useYield: it never comes to its first piece
-      bytes: (async function* () {
-        await once(signal, 'abort');
-        signal.throwIfAborted();
-      })(),
+      bytes: {
+        [Symbol.asyncIterator]: () => ({
+          async next() {
+            await once(signal, 'abort');
+            throw signal.reason;
+          },
+        }),
+      },
     });
     const done = harness.execute(DATE, { openSource });
     while ((await harness.read(DATE)).taskId === undefined);

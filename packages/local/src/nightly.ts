@@ -18,7 +18,7 @@ const SHOWN_TITLES = 3;
 const Run = z.object({
   status: z.string(),
   task_id: z.string().optional(),
-  /** What keeps all runs from being made. */
+  /** What it cannot begin, or go on, without. */
   waiting_for: z.string().optional(),
   error: z.object({ code: z.string(), message: z.string() }).optional(),
   written: z.object({ location: z.string(), rows: z.number(), sha256: z.string().optional() }).optional(),
@@ -66,7 +66,10 @@ async function nightly(url: string, given: string | undefined, signal: AbortSign
     if (signal.aborted) return say('Stopped looking; the run goes on where the platform does.');
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     run = await ask(`${runs}/runs/${date}`, Run);
-    if (run.waiting_for !== undefined) throw new Error(`the run waits: ${run.waiting_for}`);
+    // A worker may come yet; without a scheduler nothing does.
+    if (run.status === 'waiting' && run.waiting_for !== undefined) {
+      throw new Error(`the run waits: ${run.waiting_for}`);
+    }
     if (run.task_id !== undefined) {
       const { rows } = await ask(`${url}/batch-result/${run.task_id}`, Task);
       const { total = 0, pending = 0, running = 0 } = rows;

@@ -71,13 +71,13 @@ export class Keys {
   workers = (): string => `${this.prefix}:workers`;
 
   /**
-   * Set: the names of all schedules. TTL: schedule, renewed by every tick.
+   * Set: the names of all schedules. TTL: schedule, renewed by whoever ticks, once an hour.
    */
   schedules = (): string => `${this.prefix}:schedules`;
 
   /**
    * What the keys of one schedule begin with. Behind it: `schedule`, hash, the definition and how far its runs are derived
-   * (TTL: schedule, renewed by every tick); `runs`, sorted set, logical date → when it is due (the same); `run:<date>`,
+   * (TTL: the same); `runs`, sorted set, logical date → when it is due (TTL: schedule, renewed by every run); `run:<date>`,
    * hash, the record of a run (TTL: open run, then ended run); `definitions`, hash, digest → definition that runs were made
    * with (TTL: schedule, renewed by every run); `open:<lane>`, sorted sets of the runs that have not ended
    * (TTL: open run); `outbox`, list of alarms that nobody has taken yet, and `deliveries`, list of what became of the

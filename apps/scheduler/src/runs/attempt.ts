@@ -40,7 +40,11 @@ export class Attempt {
    */
   async watched<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const stop = new AbortController();
-    const look = () => this.fence().catch((error) => stop.abort(error));
+    const look = () =>
+      this.fence().catch((error) => {
+        // An outage is met by the work itself, where it matters.
+        if (error instanceof OvertakenError || error instanceof RunCancelledError) stop.abort(error);
+      });
     const timer = setInterval(look, LOOK_MS);
     try {
       return await work(AbortSignal.any([this.signal, stop.signal]));

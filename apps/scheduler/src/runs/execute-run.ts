@@ -63,9 +63,7 @@ type Outcome = Omit<RunEnd, 'alarms'>;
 
 const DONE: JobOutcome = { kind: 'done' };
 
-/**
- * @param signal aborted when the process stops: the run is handed back as it is
- */
+/** @param signal aborted when the process stops: the run is handed back as it is */
 export async function executeRun(
   deps: ExecuteRunDeps,
   job: RunJob,
