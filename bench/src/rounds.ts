@@ -1,4 +1,5 @@
 /** Lets variants take turns, round by round, so that whatever drifts on the machine hits all of them alike. */
+import { collectGarbage } from './collect-garbage.js';
 import type { Sample } from './report.js';
 import type { OpenScenario } from './scenarios/scenario.js';
 
@@ -32,6 +33,7 @@ async function runAll(variants: OpenScenario['variants'], signal: AbortSignal): 
   const samples: [string, Sample][] = [];
   for (const { name, run } of variants) {
     signal.throwIfAborted();
+    collectGarbage();
     try {
       samples.push(...Object.entries(await run()));
     } catch (error) {

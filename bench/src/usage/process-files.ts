@@ -9,9 +9,10 @@ const TICKS = Number(spawnSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }).std
 const TIMES_FROM = 11;
 const TIMES = 4;
 
-/** A process and all that it has started and theirs, as they are now. */
-export function processTree(pid: number): number[] {
-  return [pid, ...childrenOf(pid).flatMap(processTree)];
+/** These processes, and all that they have started and theirs, as they are now; each of them once. */
+export function processTrees(pids: readonly number[]): number[] {
+  const tree = (pid: number): number[] => [pid, ...childrenOf(pid).flatMap(tree)];
+  return [...new Set(pids.flatMap(tree))];
 }
 
 function childrenOf(pid: number): number[] {

@@ -1,6 +1,6 @@
 /** A usage meter is responsible for the CPU and memory that the processes of a peer, and the driver, use in one run. */
 import type { MemoryPoint, Sample } from '../report.js';
-import { cpuSeconds, processTree, resetPeak, residentBytes } from './process-files.js';
+import { cpuSeconds, processTrees, resetPeak, residentBytes } from './process-files.js';
 
 /** Process ids by what they are. */
 export type ProcessIds = Readonly<Record<string, readonly number[]>>;
@@ -29,7 +29,7 @@ export class UsageMeter {
   /** Begins to measure. @param options `curve`: memory over time as well */
   constructor(ids: ProcessIds, { curve = false } = {}) {
     this.roles = new Map(
-      Object.entries(ids).map(([role, pids]) => [role, () => pids.flatMap((pid) => processTree(pid))]),
+      Object.entries(ids).map(([role, pids]) => [role, () => processTrees(pids)]),
     );
     // Not with its children, which are the peers.
     this.roles.set(DRIVER, () => [process.pid]);
