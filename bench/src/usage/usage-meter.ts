@@ -28,9 +28,7 @@ export class UsageMeter {
 
   /** Begins to measure. @param options `curve`: memory over time as well */
   constructor(ids: ProcessIds, { curve = false } = {}) {
-    this.roles = new Map(
-      Object.entries(ids).map(([role, pids]) => [role, () => processTrees(pids)]),
-    );
+    this.roles = new Map(Object.entries(ids).map(([role, pids]) => [role, () => processTrees(pids)]));
     // Not with its children, which are the peers.
     this.roles.set(DRIVER, () => [process.pid]);
     for (const [role, pids] of this.roles) this.begin(role, pids());
