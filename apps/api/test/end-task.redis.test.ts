@@ -40,7 +40,8 @@ async function predict(id: string, index: number): Promise<string> {
     [],
   );
   const outcome = { firstRow: index * 10, rows: 10, errors: [], columns: [label.finish()] };
-  return harness.store.commit(id, index, encodeChunk({ ...outcome, shown: { primary: 'label' } }));
+  const result = encodeChunk({ ...outcome, shown: { primary: 'label' } });
+  return (await harness.store.commit(id, index, result)).kind;
 }
 
 const cancel = (id: string, prefix = '') => request(harness.app).post(`${prefix}/batch-result/${id}/cancel`);

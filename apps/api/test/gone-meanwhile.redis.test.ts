@@ -22,11 +22,11 @@ const retry = (id: string) => request(harness.app).post(`/batch-result/${id}/ret
 describe('who waits for a task', () => {
   it.each(['', '?after=0'])('that is erased meanwhile hears so (%s)', async (query) => {
     const id = await submitRows(harness, 3);
-    const isListening = await watchReads(id, 2);
+    const isReading = await watchReads(id, 1);
     const waiting = get(id + query)
       .set('prefer', 'wait=20')
       .then((answer) => answer);
-    await isListening.done;
+    await isReading.done;
     await harness.store.erase(id);
     const { status, body } = await waiting;
     expect([status, body.code]).toEqual([410, 'task_erased']);

@@ -29,8 +29,6 @@ const SETTLED: RunOutcome = { kind: 'settled' };
 /** Until a chunk that cannot be run or stored now is offered again; doubled with every start, up to the limit. */
 const HAND_BACK_MS = 500;
 const HAND_BACK_MAX_MS = 30_000;
-/** The longest that a timer takes, and longer than any run. */
-const WAIT_MAX_MS = 2 ** 31 - 1;
 /** Until a suspect chunk for which there was no place is offered again. */
 const SUSPECT_WAIT_MS = 1_000;
 
@@ -107,9 +105,8 @@ async function predictInThread(
   request: PredictRequest,
 ): Promise<ChunkResult> {
   const givenUp = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
-  const settled = new AbortController();
-  const ended = deps.events.wait(run.task, WAIT_MAX_MS, settled.signal);
-  ended.then(() => Atomics.store(new Int32Array(givenUp), 0, 1));
+  const end = deps.events.listen(run.task);
+  end.heard.then(() => Atomics.store(new Int32Array(givenUp), 0, 1));
   try {
     const { result, seconds } = await deps.pool.predict({ ...request, givenUp });
     for (const [step, each] of Object.entries(seconds)) deps.metrics.step(step as Step, each);
@@ -117,7 +114,7 @@ async function predictInThread(
   } catch (error) {
     throw Atomics.load(new Int32Array(givenUp), 0) === 0 ? error : new TaskEndedError();
   } finally {
-    settled.abort();
+    end.stop();
   }
 }
 
@@ -187,22 +184,16 @@ async function commit(
 ): Promise<RunOutcome> {
   const { store, metrics, log } = deps;
   const committed = await timed(deps, 'commit', () => store.commit(run.task, run.chunk, result));
-  switch (committed) {
-    case 'committed':
-    case 'finished':
-      metrics.ended('committed');
-      metrics.committed(chunk.model, result);
-      log.debug('a chunk was committed', { ...idsOf(run, chunk), ...result.counts });
-      if (committed === 'finished') {
-        log.info('a task finished', { ...idsOf(run, chunk), model: chunk.model });
-        // Should this be lost, the reaper does it.
-        store.settle(run.task).catch(() => {});
-      }
-      return SETTLED;
-    case 'done':
-    case 'gone':
-      return overtaken(deps, committed);
+  if (committed.kind === 'done' || committed.kind === 'gone') return overtaken(deps, committed.kind);
+  metrics.ended('committed');
+  metrics.committed(chunk.model, result);
+  log.debug('a chunk was committed', { ...idsOf(run, chunk), ...result.counts });
+  if (committed.kind === 'finished') {
+    log.info('a task finished', { ...idsOf(run, chunk), model: chunk.model });
+    // Should this be lost, the reaper does it.
+    store.index.settle(committed.ended).catch(() => {});
   }
+  return SETTLED;
 }
 
 /** Another run was first, or the task is over: this run changes nothing. */

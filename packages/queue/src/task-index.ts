@@ -18,6 +18,9 @@ export interface IndexedTask {
   createdAt: number;
 }
 
+/** What the index needs to know of a task that has ended. */
+export type EndedTask = Pick<Task, 'id' | 'expiresAt' | 'resultBytes'>;
+
 export class TaskIndex {
   private readonly scripts: Record<keyof typeof INDEX_SCRIPTS, Script>;
 
@@ -35,7 +38,7 @@ export class TaskIndex {
   }
 
   /** Moves a task that has ended from the unfinished ones to those with results, if it has some. */
-  async settle({ id, expiresAt, resultBytes }: Task): Promise<void> {
+  async settle({ id, expiresAt, resultBytes }: EndedTask): Promise<void> {
     if (expiresAt !== undefined && resultBytes > 0) {
       const [results, bytes] = this.resultKeys();
       await this.scripts.addResults(results, bytes, id, expiresAt, resultBytes, RESULT_INDEX_MS);

@@ -1,10 +1,10 @@
 /** The task record as it is read from its hash. */
-import { FAILED_ROW_CODES, INVALID_ROW_CODES, type RequestCode, type RowCode } from '@millrace/batch/errors';
+import type { RequestCode, RowCode } from '@millrace/batch/errors';
 import { OUTCOMES } from '@millrace/batch/ledger';
 import { STATUSES } from '@millrace/batch/status';
 import type { ErrorCounts, Task } from '@millrace/batch/task';
 import { z } from 'zod';
-import { errorCountField } from './scripts/error-groups.js';
+import { codeOfErrorCount } from './scripts/error-groups.js';
 
 const Count = z.string().min(1).transform(Number).pipe(z.number());
 
@@ -80,9 +80,10 @@ export function parseTask(hash: Record<string, string>): Task {
 
 /** By code, in the order of their names. Those of halted rows are outcomes in the ledger; the others were counted by the commits. */
 function errorCounts(hash: Record<string, string>, halted: ErrorCounts): ErrorCounts {
-  const counts: Partial<Record<RowCode, number>> = { ...halted };
-  for (const code of [...INVALID_ROW_CODES, ...FAILED_ROW_CODES])
-    counts[code] = Number(hash[errorCountField(code)] ?? 0);
-  const found = Object.entries(counts).filter(([, count]) => count > 0);
+  const counted = Object.entries(hash).flatMap(([field, count]): [RowCode, number][] => {
+    const code = codeOfErrorCount(field);
+    return code === undefined ? [] : [[code, Number(count)]];
+  });
+  const found = [...counted, ...Object.entries(halted)].filter(([, count]) => count > 0);
   return Object.fromEntries(found.sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -14,7 +14,7 @@ import { defineScripts, type Script } from './scripts/define-scripts.js';
 import { errorArguments, examplesField, parseExamples } from './scripts/error-groups.js';
 import { EMPTY_LEDGER } from './scripts/status-moves.js';
 import { TASK_SCRIPTS } from './scripts/task-scripts.js';
-import { TaskIndex } from './task-index.js';
+import { type EndedTask, TaskIndex } from './task-index.js';
 import { parseTask } from './task-record.js';
 
 export interface NewTask {
@@ -48,7 +48,8 @@ export interface ChunkSpan {
 /** Why an upload was aborted that nobody works on any more. */
 export const SILENT_UPLOAD = 'the API process that received it ended or fell silent';
 
-export type Committed = 'committed' | 'finished' | 'done' | 'gone';
+/** How a commit ended; `finished` when it was the last of its task. */
+export type Committed = { kind: 'committed' | 'done' | 'gone' } | { kind: 'finished'; ended: EndedTask };
 
 export class TaskStore {
   readonly index: TaskIndex;
@@ -67,32 +68,40 @@ export class TaskStore {
 
   /** Records a task in `receiving`, with an empty ledger. */
   async create(task: NewTask): Promise<void> {
-    const key = this.keys.task(task.id);
-    const createdAt = this.now();
-    const record = {
-      ...EMPTY_LEDGER,
-      id: task.id,
-      client: task.client,
-      model: task.model,
-      fingerprint: task.fingerprint,
-      format: task.format,
-      pool: task.pool,
-      request_id: task.requestId,
-      status: 'receiving',
-      created_at: createdAt,
-      chunks: 0,
-      done: 0,
-      input_bytes: 0,
-      result_bytes: 0,
-      ...(task.columns === undefined ? {} : { columns: JSON.stringify(task.columns) }),
-      ...(task.retryOf === undefined ? {} : { retry_of: task.retryOf, retry_depth: task.retryDepth ?? 1 }),
-    };
-    const fields = Object.entries(record).flat();
     const { unfinishedMs, leaseMs } = this.lifetimes;
+    const createdAt = this.now();
+    const fields = fieldsOf(task, createdAt);
     await Promise.all([
       this.index.add(task.id, createdAt),
-      this.scripts.create(key, unfinishedMs, leaseMs, task.expiresInMs ?? '', ...fields),
+      this.scripts.create(
+        this.keys.task(task.id),
+        unfinishedMs,
+        leaseMs,
+        task.expiresInMs ?? '',
+        'status',
+        'receiving',
+        ...fields,
+      ),
     ]);
+  }
+
+  /** Records a task that came whole, with its only chunk, in `pending`: as `create`, `append` and `seal` in one step. */
+  async createWhole(task: NewTask, chunk: Chunk): Promise<Task> {
+    const createdAt = this.now();
+    const [, record] = await Promise.all([
+      this.index.add(task.id, createdAt),
+      this.scripts.createWhole(
+        this.keys.task(task.id),
+        this.keys.chunks(task.id),
+        this.keys.input(task.id, chunk.index),
+        this.lifetimes.unfinishedMs,
+        task.expiresInMs ?? '',
+        chunk.rows,
+        bufferOf(chunk.bytes),
+        ...fieldsOf(task, createdAt),
+      ),
+    ]);
+    return parseTask(pairs(record as string[]));
   }
 
   /** Says that the upload goes on; whoever does not for the length of its lease is taken for dead. */
@@ -216,7 +225,9 @@ export class TaskStore {
       ...errorArguments(errorGroups),
       ...Object.entries(segments).flatMap(([name, bytes]) => [name, bufferOf(bytes)]),
     );
-    return reply as Committed;
+    const [kind, expiresAt, resultBytes] = reply as [Committed['kind'], string?, string?];
+    if (kind !== 'finished') return { kind };
+    return { kind, ended: { id, expiresAt: Number(expiresAt), resultBytes: Number(resultBytes) } };
   }
 
   /**
@@ -321,6 +332,28 @@ export class TaskStore {
       this.keys.inputs(id),
     ];
   }
+}
+
+/** The record of a new task but for its status, with an empty ledger, as the hash's fields and values. */
+function fieldsOf(task: NewTask, createdAt: number): (string | number)[] {
+  const record = {
+    ...EMPTY_LEDGER,
+    id: task.id,
+    client: task.client,
+    model: task.model,
+    fingerprint: task.fingerprint,
+    format: task.format,
+    pool: task.pool,
+    request_id: task.requestId,
+    created_at: createdAt,
+    chunks: 0,
+    done: 0,
+    input_bytes: 0,
+    result_bytes: 0,
+    ...(task.columns === undefined ? {} : { columns: JSON.stringify(task.columns) }),
+    ...(task.retryOf === undefined ? {} : { retry_of: task.retryOf, retry_depth: task.retryDepth ?? 1 }),
+  };
+  return Object.entries(record).flat();
 }
 
 function taskOf(record: Record<string, string>): Task | undefined {

@@ -48,7 +48,7 @@ describe('an upload that broke off', () => {
     if (how === 'abort') await store.abort(TASK.id, 'gone');
     else await store.discard(TASK.id);
     const keysAfter = await redis.keysUnder(keys.prefix);
-    expect(await store.commit(TASK.id, 0, resultOf(0))).toBe('gone');
+    expect(await store.commit(TASK.id, 0, resultOf(0))).toEqual({ kind: 'gone' });
     expect(await store.begin(TASK.id, 0, SERVED)).toEqual({ kind: 'gone' });
     expect(await store.append(TASK.id, chunkOf(1))).toBe(how === 'abort' ? 'stopped' : 'gone');
     await store.release(TASK.id, 0);

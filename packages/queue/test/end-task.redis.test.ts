@@ -69,7 +69,7 @@ describe('cancelling', () => {
     await underWay();
     await store.end(TASK.id, 'cancelled');
     const before = await read();
-    expect(await store.commit(TASK.id, 1, RESULT)).toBe('gone');
+    expect(await store.commit(TASK.id, 1, RESULT)).toEqual({ kind: 'gone' });
     expect(await store.begin(TASK.id, 2, PINS)).toEqual({ kind: 'gone' });
     expect(await store.append(TASK.id, chunk(3))).toBe('stopped');
     await store.release(TASK.id, 1);
@@ -158,7 +158,7 @@ describe('a deadline', () => {
 
   it.each<[string, () => Promise<unknown>, unknown]>([
     ['a chunk that is begun', () => store.begin(TASK.id, 2, PINS), { kind: 'gone' }],
-    ['a result that is committed', () => store.commit(TASK.id, 1, RESULT), 'gone'],
+    ['a result that is committed', () => store.commit(TASK.id, 1, RESULT), { kind: 'gone' }],
     ['a poll', async () => (await read()).status, 'expired'],
   ])('that has passed ends the task with %s, which is not computed', async (_, step, answer) => {
     await underWay({ expiresInMs: 100_000 });
@@ -197,7 +197,7 @@ describe('erasing', () => {
   it('refuses what comes late', async () => {
     await underWay();
     await store.erase(TASK.id);
-    expect(await store.commit(TASK.id, 1, RESULT)).toBe('gone');
+    expect(await store.commit(TASK.id, 1, RESULT)).toEqual({ kind: 'gone' });
     expect(await store.append(TASK.id, chunk(3))).toBe('stopped');
     await store.erase(TASK.id);
     expect(await redis.keysUnder(keys.prefix)).toEqual([keys.task(TASK.id)]);

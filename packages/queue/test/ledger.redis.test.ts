@@ -84,7 +84,7 @@ describe('the ledger', () => {
       case 'release':
         return store.release(TASK.id, index);
       case 'commit':
-        return store.commit(TASK.id, index, resultOf(index, succeeded));
+        return (await store.commit(TASK.id, index, resultOf(index, succeeded))).kind;
       case 'cancel':
         return store.end(TASK.id, 'cancelled');
       case 'expire':

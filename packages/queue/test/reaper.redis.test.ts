@@ -96,7 +96,7 @@ async function submitted(chunks: number, task = TASK): Promise<void> {
 async function finished(id: string): Promise<void> {
   await submitted(1, { ...TASK, id });
   await store.begin(id, 0, PINS);
-  expect(await store.commit(id, 0, RESULT)).toBe('finished');
+  expect(await store.commit(id, 0, RESULT)).toMatchObject({ kind: 'finished' });
   await producer.removeOne('default', { task: id, chunk: 0 });
 }
 const waiting = async () =>

@@ -91,3 +91,11 @@ it('the end is heard with the last chunk only, and of the task alone', async () 
   over.abort();
   await others;
 });
+
+it('the end of a task that has been read is heard, even if it came before the waiting began', async () => {
+  await taskOf(1);
+  const end = heard(finished);
+  await commit(0);
+  await end;
+  await heard(finished);
+});

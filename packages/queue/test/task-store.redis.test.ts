@@ -48,13 +48,13 @@ describe('a task', () => {
       ledger: { pending: 3, running: 3 },
       startedAt: NOW,
     });
-    expect(await store.commit(TASK.id, 0, resultOf(0))).toBe('committed');
+    expect(await store.commit(TASK.id, 0, resultOf(0))).toEqual({ kind: 'committed' });
     expect(await read()).toMatchObject({
       status: 'running',
       ledger: { pending: 3, running: 0, succeeded: 3 },
     });
     await store.begin(TASK.id, 1, SERVED);
-    expect(await store.commit(TASK.id, 1, resultOf(1, 2))).toBe('finished');
+    expect(await store.commit(TASK.id, 1, resultOf(1, 2))).toMatchObject({ kind: 'finished' });
     expect(await read()).toMatchObject({
       status: 'partially_succeeded',
       ledger: { total: 6, succeeded: 5, invalid: 1 },
@@ -137,6 +137,39 @@ describe('a task', () => {
   });
 });
 
+describe('a task that comes whole', () => {
+  it('is recorded in one step as one that comes in parts is in three, with the same lifetimes', async () => {
+    const task = { ...TASK, expiresInMs: 100_000, columns: [1, 'id' as const, 0] };
+    await store.create(task);
+    await store.append(TASK.id, chunkOf(0));
+    const inParts = await store.seal(TASK.id, 1);
+    const whole = await store.createWhole({ ...task, id: 'task-2' }, chunkOf(0));
+    const { createdAt, deadlineAt = 0, ...record } = whole;
+    expect({ ...inParts, id: 'task-2', createdAt, deadlineAt }).toEqual(whole);
+    expect(Math.abs(deadlineAt - (inParts?.deadlineAt ?? 0))).toBeLessThan(10_000);
+    expect(record).toMatchObject({ status: 'pending', chunks: 1, ledger: { total: 3, pending: 3 } });
+    for (const key of [keys.task, keys.chunks, (id: string) => keys.input(id, 0)]) {
+      const [one, other] = await Promise.all([TASK.id, 'task-2'].map((id) => redis.redis.pttl(key(id))));
+      expect(Math.abs((one ?? 0) - (other ?? 0))).toBeLessThan(10_000);
+      expect(other).toBeGreaterThan(0);
+    }
+    expect(await redis.redis.zrange(keys.unfinished(), '0', '-1')).toEqual([TASK.id, 'task-2']);
+    expect(await store.begin('task-2', 0, SERVED)).toEqual(await store.begin(TASK.id, 0, SERVED));
+  });
+
+  it('is recorded once, however often it is sent: what has become of it since stays', async () => {
+    await store.createWhole(TASK, chunkOf(0));
+    await store.begin(TASK.id, 0, SERVED);
+    expect(await store.createWhole(TASK, chunkOf(0, 'again'))).toMatchObject({ status: 'running' });
+    await store.commit(TASK.id, 0, resultOf(0));
+    expect(await store.createWhole(TASK, chunkOf(0))).toMatchObject({
+      status: 'succeeded',
+      ledger: { total: 3, succeeded: 3 },
+    });
+    expect(await redis.redis.exists(keys.input(TASK.id, 0))).toBe(0);
+  });
+});
+
 describe('a chunk', () => {
   it('is stored once, however often it is sent', async () => {
     await store.create(TASK);
@@ -149,7 +182,7 @@ describe('a chunk', () => {
   it('is committed once: the second result changes nothing', async () => {
     await submitted(2);
     await store.commit(TASK.id, 0, resultOf(0));
-    expect(await store.commit(TASK.id, 0, resultOf(0, 0))).toBe('done');
+    expect(await store.commit(TASK.id, 0, resultOf(0, 0))).toEqual({ kind: 'done' });
     expect(await store.begin(TASK.id, 0, SERVED)).toEqual({ kind: 'done' });
     expect((await read()).ledger).toMatchObject({ pending: 3, succeeded: 3, invalid: 0 });
   });
@@ -251,7 +284,7 @@ describe('a Redis that is full', () => {
   it('takes the result of a chunk in place of its rows', async () => {
     await store.begin(TASK.id, 0, SERVED);
     await redis.redis.config('SET', 'maxmemory', 1);
-    expect(await store.commit(TASK.id, 0, resultOf(0))).toBe('committed');
+    expect(await store.commit(TASK.id, 0, resultOf(0))).toEqual({ kind: 'committed' });
     expect((await read()).ledger).toMatchObject({ succeeded: ROWS, pending: ROWS });
   });
 

@@ -19,6 +19,8 @@ const RENEWALS = 3;
 
 export class Upload {
   private readonly inFlight = new Set<Promise<void>>();
+  /** The only chunk of a task that came whole, until the upload is finished. */
+  private only: Chunk | undefined;
   private created: Promise<void> | undefined;
   private failure: { error: unknown } | undefined;
   private rowsAdded = 0;
@@ -42,7 +44,10 @@ export class Upload {
     splitter: ChunkSplitter,
   ): Promise<void> {
     for await (const piece of pieces) for (const chunk of splitter.push(piece)) await this.add(chunk);
-    for (const chunk of splitter.end()) await this.add(chunk);
+    for (const chunk of splitter.end()) {
+      if (this.chunksAdded > 0) await this.add(chunk);
+      else if (await this.takes(chunk)) this.only = chunk;
+    }
   }
 
   /**
@@ -50,10 +55,10 @@ export class Upload {
    * @throws BatchError `too_many_rows`, `too_much_in_flight`, `overloaded`, or whatever storing an earlier chunk met
    */
   async add(chunk: Chunk): Promise<void> {
-    await this.deps.admission.makeRoom(this.task.client, chunk.rows, chunk.bytes.length);
-    if (chunk.rows === 0) return;
-    this.rowsAdded += chunk.rows;
-    refuseTooMany(this.rowsAdded, this.limits.max_rows);
+    if (await this.takes(chunk)) await this.store(chunk);
+  }
+
+  private async store(chunk: Chunk): Promise<void> {
     this.chunksAdded++;
     this.created ??= this.create();
     const sent = this.send(chunk, this.created)
@@ -72,6 +77,12 @@ export class Upload {
    * @throws BatchError `empty_batch`, or what storing met
    */
   async finish(confirm?: () => Promise<void>): Promise<Task> {
+    const { only } = this;
+    if (only !== undefined) {
+      if (confirm === undefined) return this.createWhole(only);
+      // What is confirmed is a task that has all its chunks and is not accepted yet.
+      await this.store(only);
+    }
     await Promise.all(this.inFlight);
     if (this.failure !== undefined) throw this.failure.error;
     if (this.created === undefined) throw new BatchError('empty_batch', 'the body has no rows');
@@ -108,6 +119,28 @@ export class Upload {
   /** To be called when nothing comes any more, whichever way it ended. */
   stop(): void {
     clearInterval(this.timer);
+  }
+
+  /** Waits for room for the rows of a chunk. @returns false when it has none @throws BatchError as `add` */
+  private async takes({ rows, bytes }: Chunk): Promise<boolean> {
+    await this.deps.admission.makeRoom(this.task.client, rows, bytes.length);
+    this.rowsAdded += rows;
+    refuseTooMany(this.rowsAdded, this.limits.max_rows);
+    return rows > 0;
+  }
+
+  /** In one step what takes three of a task that comes in parts. Should the job not be queued, the task is undone, or mended by the reaper. */
+  private async createWhole(chunk: Chunk): Promise<Task> {
+    const { store, producer } = this.deps;
+    this.chunksAdded++;
+    const created = store.createWhole(this.task, chunk);
+    this.created = created.then(
+      () => {},
+      () => {},
+    );
+    const task = await created;
+    await producer.add(this.limits.pool, { task: task.id, chunk: chunk.index });
+    return task;
   }
 
   private create(): Promise<void> {

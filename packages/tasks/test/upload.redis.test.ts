@@ -1,5 +1,5 @@
 import { BatchError } from '@millrace/batch/errors';
-import type { Chunk } from '@millrace/batch/split/chunk-splitter';
+import { type Chunk, ChunkSplitter } from '@millrace/batch/split/chunk-splitter';
 import type { ChunkJob } from '@millrace/queue/chunk-job';
 import { connectForRequests, type RedisConnection } from '@millrace/queue/connection';
 import type { Keys } from '@millrace/queue/keys';
@@ -7,7 +7,7 @@ import { readLoad } from '@millrace/queue/load';
 import { memoryUse } from '@millrace/queue/memory';
 import { Producer } from '@millrace/queue/producer';
 import { TaskStore } from '@millrace/queue/task-store';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { newTask } from '../../../test/fixtures/task.js';
 import { Admission } from '../dist/admission.js';
@@ -156,6 +156,48 @@ it('that was confirmed is not undone: it may be sealed and given out', async () 
   await upload.undo(error);
   expect(await store.read(ID)).toMatchObject({ status: 'pending', chunks: 1 });
   expect(await jobs()).toBe(1);
+});
+
+describe('of rows that come whole, in one chunk', () => {
+  const rows = (count: number) => [Buffer.from('[1]\n'.repeat(count))];
+  const splitter = () =>
+    new ChunkSplitter({ format: 'ndjson', maxRows: 3, maxBytes: 1_000, maxRecordBytes: 100 });
+
+  it('is accepted in one step, and then queued', async () => {
+    const steps: unknown[] = [];
+    producer.before = async () => void steps.push((await store.read(ID))?.status);
+    await upload.addAll(rows(2), splitter());
+    expect(await store.read(ID)).toBeUndefined();
+    expect(await upload.finish()).toMatchObject({ status: 'pending', chunks: 1, ledger: { total: 2 } });
+    expect(steps).toEqual(['pending']);
+    expect(await jobs()).toBe(1);
+  });
+
+  it('is not accepted before it is confirmed', async () => {
+    const steps: unknown[] = [];
+    await upload.addAll(rows(2), splitter());
+    const task = await upload.finish(async () => void steps.push((await store.read(ID))?.status));
+    expect(steps).toEqual(['receiving']);
+    expect(task).toMatchObject({ status: 'pending', chunks: 1 });
+    expect(await jobs()).toBe(1);
+  });
+
+  it('leaves nothing when it cannot be queued', async () => {
+    producer.before = () => Promise.reject(new Error('Command timed out'));
+    await upload.addAll(rows(2), splitter());
+    const error = await upload.finish().catch((thrown) => thrown);
+    expect(error.message).toBe('Command timed out');
+    await upload.undo(error);
+    expect(await keysOfTask()).toEqual([]);
+    expect(await jobs()).toBe(0);
+  });
+
+  it('has no more rows than a task may have, and not none', async () => {
+    await expect(upload.addAll(rows(21), splitter())).rejects.toMatchObject({ code: 'too_many_rows' });
+    const empty = new Upload({ store, producer, admission }, TASK, { pool: 'default' });
+    await empty.addAll([Buffer.from('\n\n')], splitter());
+    await expect(empty.finish()).rejects.toMatchObject({ code: 'empty_batch' });
+  });
 });
 
 /** The real store, of which one reply is lost. */

@@ -19,7 +19,10 @@ export function preferredWait(request: Request): number | undefined {
   return seconds === undefined ? undefined : Math.min(Number(seconds), WAIT_MAX_SECONDS) * 1000;
 }
 
-/** The task once it has ended, or as it stands after `ms` or when the client leaves; undefined when it is gone. */
+/**
+ * The task once it has ended, or as it stands after `ms` or when the client leaves; undefined when it is gone.
+ * @param task as it was just read
+ */
 export async function waitForEnd(
   { store, events }: WaitDeps,
   response: Response,
@@ -32,11 +35,7 @@ export async function waitForEnd(
   const leave = () => left.abort();
   response.once('close', leave);
   try {
-    // Listening begins before the look, so that the end cannot fall between the two.
-    const finished = events.wait(task.id, ms, left.signal);
-    const now = await store.read(task.id);
-    if (now === undefined || isTerminal(now.status)) return now;
-    await finished;
+    await events.wait(task.id, ms, left.signal);
     return await store.read(task.id);
   } finally {
     response.off('close', leave);

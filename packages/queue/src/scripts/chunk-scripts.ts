@@ -69,21 +69,21 @@ return 1
  * ARGV index, succeeded, invalid, failed, now, unfinished_ms, results_ms, record_ms, channel, outputs, inputs (key
  *      prefixes), progress channel, how many codes of errors, for each of them code, count, examples, then segment name,
  *      bytes, …
- * → `committed` · `finished` when that ended the task · `done` when another run was first · `gone`
+ * → {`committed`} · {`finished`, expires_at, result_bytes} when that ended the task · {`done`} when another run was first · {`gone`}
  */
 const COMMIT: ScriptDefinition = {
   numberOfKeys: 4,
   lua: `${STATUS_MOVES}${SERVER}${CHUNKS}${FINISH}${HALT}
 local status = redis.call('HGET', KEYS[1], 'status')
-if not status or is_terminal(status) then return 'gone' end
+if not status or is_terminal(status) then return {'gone'} end
 if is_due() then
   halt('expired', ARGV[5], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11], KEYS[2])
-  return 'gone'
+  return {'gone'}
 end
 local entry = redis.call('HGET', KEYS[2], ARGV[1])
-if not entry then return 'gone' end
+if not entry then return {'gone'} end
 local state, first_row, rows = string.match(entry, '^(%a+) (%d+) (%d+)$')
-if state == 'done' then return 'done' end
+if state == 'done' then return {'done'} end
 if ARGV[2] + ARGV[3] + ARGV[4] ~= tonumber(rows) then
   return redis.error_reply('ERR the counts of chunk ' .. ARGV[1] .. ' do not sum to its ' .. rows .. ' rows')
 end
@@ -115,9 +115,12 @@ ledger('invalid', tonumber(ARGV[3]))
 ledger('failed', tonumber(ARGV[4]))
 redis.call('HINCRBY', KEYS[1], 'done', 1)
 redis.call('HSETNX', KEYS[1], 'started_at', ARGV[5])
-if finish_if_done(ARGV[5], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11], KEYS[2]) then return 'finished' end
+if finish_if_done(ARGV[5], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11], KEYS[2]) then
+  local task = redis.call('HMGET', KEYS[1], 'expires_at', 'result_bytes')
+  return {'finished', task[1], task[2]}
+end
 redis.call('PUBLISH', ARGV[12], redis.call('HGET', KEYS[1], 'id'))
-return 'committed'
+return {'committed'}
 `,
 };
 

@@ -2,8 +2,10 @@
 import { HALTED_MESSAGES, type RowCode } from '@millrace/batch/errors';
 import { type ErrorExample, type ErrorGroups, EXAMPLES_MAX } from '@millrace/batch/results/error-groups';
 
-/** Of the task hash: how many rows have this error. */
-export const errorCountField = (code: RowCode): string => `errors:${code}`;
+const ERROR_COUNT = 'errors:';
+/** The code of which a field of the task hash says how many rows have it; undefined for a field of anything else. */
+export const codeOfErrorCount = (field: string): RowCode | undefined =>
+  field.startsWith(ERROR_COUNT) ? (field.slice(ERROR_COUNT.length) as RowCode) : undefined;
 /** Of the chunks hash, which goes with the results: the first of them, as lines of the row and its example as JSON. */
 export const examplesField = (code: RowCode): string => `examples:${code}`;
 

@@ -20,6 +20,28 @@ return 1
 };
 
 /**
+ * Records a task that came whole, in one chunk, with this chunk: what CREATE, APPEND and SEAL do one after the other.
+ * KEYS task, chunks, input · ARGV unfinished_ms, expires_in_ms (empty: without a deadline), rows, bytes, then field, value, …
+ * → the task record, as the hash's fields and values
+ */
+const CREATE_WHOLE: ScriptDefinition = {
+  numberOfKeys: 3,
+  lua: `${SERVER}
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  redis.call('HSET', KEYS[1], unpack(ARGV, 5))
+  redis.call('HSET', KEYS[1], 'status', 'pending', 'sealed', 1, 'chunks', 1, 'input_bytes', #ARGV[4],
+    'total', ARGV[3], 'pending', ARGV[3])
+  if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], 'deadline_at', server_now() + ARGV[2]) end
+  redis.call('HSET', KEYS[2], 0, 'pending 0 ' .. ARGV[3])
+  redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[1])
+  redis.call('PEXPIRE', KEYS[1], ARGV[1])
+  redis.call('PEXPIRE', KEYS[2], ARGV[1])
+end
+return redis.call('HGETALL', KEYS[1])
+`,
+};
+
+/**
  * Says that the upload goes on.
  * KEYS task · ARGV lease_ms → 1 · 0 when the task is received no longer
  */
@@ -126,6 +148,7 @@ return 1
 
 export const UPLOAD_SCRIPTS = {
   create: CREATE,
+  createWhole: CREATE_WHOLE,
   renew: RENEW,
   append: APPEND,
   seal: SEAL,
