@@ -23,6 +23,7 @@ const POINTS: Record<ProcessKind, readonly string[]> = {
     'addUnfinished',
     'create',
     'append',
+    'createWhole',
     'bullmq addPrioritizedJob',
     'hold',
     'seal',
@@ -127,9 +128,14 @@ class Lane {
     return this.processes[kind];
   }
 
-  /** Sends the batch again under one key, as a client does, until it is accepted and its result has been read. */
+  /**
+   * Sends the batch again under one key, as a client does, until it is accepted and its result has been read. Before it
+   * one that comes whole, without a key.
+   */
   async run(key: string): Promise<{ answer: Answer; lines: string }> {
-    const id = await this.insist(() => this.submit(key));
+    const whole = await this.insist(() => this.submit('[7]\n'));
+    expect(await this.insist(() => this.poll(whole))).toMatchObject({ status: 'succeeded', predictions: [7] });
+    const id = await this.insist(() => this.submit(BODY, { 'idempotency-key': `"${key}"` }));
     const answer = await this.insist(() => this.poll(id));
     const lines = await this.insist(() => this.download(id));
     return { answer, lines };
@@ -149,11 +155,11 @@ class Lane {
     return [...names, ...open, ...jobs];
   }
 
-  private async submit(key: string): Promise<string | undefined> {
+  private async submit(body: string, headers: Record<string, string> = {}): Promise<string | undefined> {
     const response = await fetch(`${this.url}/batch-predict?model=identity`, {
       method: 'POST',
-      headers: { 'content-type': 'application/x-ndjson', 'idempotency-key': `"${key}"` },
-      body: BODY,
+      headers: { 'content-type': 'application/x-ndjson', ...headers },
+      body,
     });
     return (await this.understand<Answer>(response, 202))?.task_id;
   }
