@@ -1,5 +1,5 @@
 /** One row's value of a column as JSON text. */
-import { ELEMENT_TYPES, type TensorData } from '../manifest/element-types.js';
+import { ELEMENT_TYPES, type NumberArray, type TensorData } from '../manifest/element-types.js';
 import { float16Value } from '../manifest/float16.js';
 import type { Column, ColumnHead } from './column.js';
 import { float16Text, float32Text, int64Text } from './number-text.js';
@@ -35,14 +35,24 @@ export function cellPrinter(column: Column): (row: number) => string {
 export function nonFiniteFinder(column: Column): (row: number) => boolean {
   const { head, data } = column;
   if (ELEMENT_TYPES[head.type].kind !== 'float' || head.non_finite === 'string') return () => false;
-  const isNumber: (value: unknown) => boolean =
-    head.type === 'float16' ? (bits) => ((bits as number) & 0x7c00) !== 0x7c00 : Number.isFinite;
+  const numbers = data as NumberArray;
+  const hasNonFinite = head.type === 'float16' ? hasNonFinite16 : hasNonFiniteNumber;
+  // One look at all rows spares the looks at each, for there is hardly ever one.
+  if (!hasNonFinite(numbers, 0, numbers.length)) return () => false;
   return (row) => {
     const { start, shape } = column.place(row);
-    const end = start + shape.reduce((size, each) => size * each, 1);
-    for (let at = start; at < end; at++) if (!isNumber(data[at])) return true;
-    return false;
+    return hasNonFinite(numbers, start, start + shape.reduce((size, each) => size * each, 1));
   };
+}
+
+function hasNonFiniteNumber(numbers: NumberArray, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (!Number.isFinite(numbers[at])) return true;
+  return false;
+}
+
+function hasNonFinite16(bits: NumberArray, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (((bits[at] as number) & 0x7c00) === 0x7c00) return true;
+  return false;
 }
 
 function className(classes: readonly string[], index: number, otherwise: string): string {
@@ -86,7 +96,8 @@ function highest(column: Column, start: number, length: number, k: number, print
   return `[${texts.join(',')}]`;
 }
 
-function valuePrinter({ type, decimals, int64, non_finite: nonFinite }: ColumnHead): PrintValue {
+/** @returns the JSON text of a value that a column with this head holds */
+export function valuePrinter({ type, decimals, int64, non_finite: nonFinite }: ColumnHead): PrintValue {
   const print = plainPrinter(type, decimals, int64 ?? 'auto');
   if (nonFinite !== 'string' || ELEMENT_TYPES[type].kind !== 'float') return print;
   return (data, at) => {
