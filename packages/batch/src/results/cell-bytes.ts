@@ -2,9 +2,9 @@
 import { ELEMENT_TYPES, type NumberArray } from '../manifest/element-types.js';
 import { sizeOf } from '../manifest/feature.js';
 import type { ByteWriter } from './byte-writer.js';
-import { cellPrinter, valuePrinter } from './cell-text.js';
+import { cellPrinter, highestPlaces, valuePrinter } from './cell-text.js';
 import type { Column } from './column.js';
-import { float32Places, shifted } from './number-text.js';
+import { float32Places, POWERS_OF_TEN } from './number-text.js';
 
 /** Writes a row's value. */
 export type WriteCell = (row: number, out: ByteWriter) => void;
@@ -23,13 +23,14 @@ const FALSE = UTF8.encode('false');
 
 export function cellWriter(column: Column): WriteCell {
   const { classes, top_k: topK, shape } = column.head;
-  if (shape === undefined || shape.length > 1 || topK !== undefined) {
+  if (shape === undefined || shape.length > 1) {
     const print = cellPrinter(column);
     return (row, out) => out.text(print(row));
   }
   const write = valueWriter(column);
   const size = sizeOf(shape) as number;
   if (shape.length === 1) {
+    if (topK !== undefined) return highestWriter(column, write, size, topK);
     return classes === undefined ? listWriter(write, size) : membersWriter(write, size, classes);
   }
   return classes === undefined ? write : classWriter(column, classes, write);
@@ -72,6 +73,25 @@ function membersWriter(write: WriteValue, size: number, classes: readonly string
   };
 }
 
+function highestWriter(column: Column, write: WriteValue, size: number, k: number): WriteCell {
+  const { classes } = column.head;
+  const heads = Array.from({ length: size }, (_, at) => {
+    const name = classes?.[at];
+    return UTF8.encode(`{"class":${name === undefined ? at : JSON.stringify(name)},"score":`);
+  });
+  return (row, out) => {
+    const start = row * size;
+    out.byte(OPEN_ARRAY);
+    highestPlaces(column, start, size, k).forEach((place, at) => {
+      if (at > 0) out.byte(COMMA);
+      out.literal(heads[place] as Uint8Array);
+      write(start + place, out);
+      out.byte(CLOSE_OBJECT);
+    });
+    out.byte(CLOSE_ARRAY);
+  };
+}
+
 /** The keys of an object's members, each with the comma before it. */
 function memberKeys(names: readonly string[]): Uint8Array[] {
   return names.map((name, at) => UTF8.encode(`${at === 0 ? '' : ','}${JSON.stringify(name)}:`));
@@ -97,7 +117,7 @@ function valueWriter({ head, data }: Column): WriteValue {
     const numberAt = numbersOf(data);
     return (at, out) => {
       const number = numberAt(at);
-      if (Number.isSafeInteger(number)) out.integer(number);
+      if (Number.isSafeInteger(number)) out.number(number);
       else writeText(at, out);
     };
   }
@@ -106,6 +126,7 @@ function valueWriter({ head, data }: Column): WriteValue {
       if (!writeFloat32((data as Float32Array)[at] as number, out)) writeText(at, out);
     };
   }
+  if (kind === 'string') return (at, out) => out.string(data[at] as string);
   return writeText;
 }
 
@@ -120,20 +141,21 @@ function numbersOf(data: Column['data']): (at: number) => number {
   };
 }
 
-/** Numbers that `String` spells without an exponent, and that are no whole numbers beyond 32 bits. */
+/** Smaller numbers are spelled with an exponent. */
 const PLAIN_MIN = 1e-6;
-const PLAIN_MAX = 1e6;
+/** Smaller whole numbers are spelled as they are. */
+const WHOLE_MAX = 1e6;
 
 /** False, with nothing written, for a number that is spelled otherwise than with a few digits and a point. */
 function writeFloat32(value: number, out: ByteWriter): boolean {
   const size = Math.abs(value);
-  if (size < PLAIN_MAX && Number.isInteger(value)) {
-    out.integer(value);
+  if (size < WHOLE_MAX && Number.isInteger(value)) {
+    out.number(value);
     return true;
   }
-  const places = size >= PLAIN_MIN && size < PLAIN_MAX ? float32Places(size) : undefined;
+  const places = size >= PLAIN_MIN ? float32Places(size) : undefined;
   if (places === undefined) return false;
   if (value < 0) out.byte(MINUS);
-  out.decimal(Math.round(shifted(size, places)), places);
+  out.decimal(Math.round(size * (POWERS_OF_TEN[places] as number)), places);
   return true;
 }

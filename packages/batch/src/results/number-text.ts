@@ -10,11 +10,6 @@ const FLOAT32_MIN_NORMAL = 2 ** -126;
 export function float32Text(value: number): string {
   const size = Math.abs(value);
   if (Number.isInteger(value) && size < 1e6) return String(value);
-  const places = float32Places(size);
-  if (places !== undefined) {
-    const shortest = shifted(Math.round(shifted(size, places)), -places);
-    return String(value < 0 ? -shortest : shortest);
-  }
   for (let digits = size < FLOAT32_MIN_NORMAL ? 1 : 6; digits < 9; digits++) {
     const candidate = Number(value.toPrecision(digits));
     if (Math.fround(candidate) === value) return String(candidate);
@@ -22,35 +17,35 @@ export function float32Text(value: number): string {
   return String(Number(value.toPrecision(9)));
 }
 
-/** Powers of ten that a float64 holds exactly. */
-const POWERS_OF_TEN = Array.from({ length: 23 }, (_, exponent) => 10 ** exponent);
+/** Those that a float64 holds exactly. */
+export const POWERS_OF_TEN = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
 
-/** `value * 10 ** places`, rounded once. @param places from -22 to 22 */
-export function shifted(value: number, places: number): number {
-  return places < 0 ? value / (POWERS_OF_TEN[-places] as number) : value * (POWERS_OF_TEN[places] as number);
-}
-
-/** Between these, 9 digits are at most 22 places from the point. */
-const SHIFTED_MIN = 1e-13;
-const SHIFTED_MAX = 1e22;
-/** A shifted number of 9 digits is off by less than a millionth: nearer to the middle it may be rounded the wrong way. */
+/** From here on, 9 digits end at most 22 places behind the point; up to there, 6 digits do not end before it. */
+const PLACES_MIN = 1e-13;
+const PLACES_MAX = 1e6;
+/** Half the distance from a float32 to the next one, in relation to it, is less. */
+const HALF_STEP = 5.9605e-8;
+/** A product is off by less than a millionth: nearer to the middle of two whole numbers it may be rounded the wrong way. */
 const MIDDLE = 0.499_999;
 
 /**
- * How many places behind the point (fewer than none: before it) the shortest decimal of a float32 has, of at least 6 digits.
- * @param size positive
+ * How many places behind the point the decimal of `float32Text` has, zeros at its end among them.
+ * @param size of the number, without its sign
  * @returns undefined where arithmetic in float64 cannot tell
  */
 export function float32Places(size: number): number | undefined {
-  if (!(size >= SHIFTED_MIN && size < SHIFTED_MAX)) return undefined;
+  if (!(size >= PLACES_MIN && size < PLACES_MAX)) return undefined;
   let places = 5;
-  while (shifted(size, places - 5) < 1) places++;
-  while (shifted(size, places - 5) >= 10) places--;
+  while (size * (POWERS_OF_TEN[places - 5] as number) < 1) places++;
+  while (size >= (POWERS_OF_TEN[6 - places] as number)) places--;
   for (const last = places + 3; places <= last; places++) {
-    const digits = shifted(size, places);
+    const power = POWERS_OF_TEN[places] as number;
+    const digits = size * power;
     const rounded = Math.round(digits);
-    if (Math.abs(digits - rounded) > MIDDLE) return undefined;
-    if (Math.fround(shifted(rounded, -places)) === size) return places;
+    const error = Math.abs(digits - rounded);
+    if (error > digits * HALF_STEP) continue;
+    if (error > MIDDLE) return undefined;
+    if (Math.fround(rounded / power) === size) return places;
   }
   return undefined;
 }
