@@ -33,7 +33,7 @@ const anyBits = fc.oneof(
 );
 const anyText = fc.oneof(
   fc.string({ unit: 'binary' }),
-  fc.string(),
+  fc.string({ unit: fc.constantFrom(...'ab é"\\\n\x7f😀') }),
   fc.string({ minLength: 90, maxLength: 300 }),
 );
 
