@@ -1,5 +1,5 @@
 /** One row's value of a column as JSON text. */
-import { ELEMENT_TYPES, type TensorData } from '../manifest/element-types.js';
+import { ELEMENT_TYPES, type NumberArray, type TensorData } from '../manifest/element-types.js';
 import { float16Value } from '../manifest/float16.js';
 import type { Column, ColumnHead } from './column.js';
 import { float16Text, float32Text, int64Text } from './number-text.js';
@@ -31,18 +31,32 @@ export function cellPrinter(column: Column): (row: number) => string {
   };
 }
 
-/** True for a row with a NaN or an infinity, which JSON has no number for and the manifest has not allowed as strings. */
-export function nonFiniteFinder(column: Column): (row: number) => boolean {
-  const { head, data } = column;
-  if (ELEMENT_TYPES[head.type].kind !== 'float' || head.non_finite === 'string') return () => false;
-  const isNumber: (value: unknown) => boolean =
-    head.type === 'float16' ? (bits) => ((bits as number) & 0x7c00) !== 0x7c00 : Number.isFinite;
+/** True for a column with a NaN or an infinity, which JSON has no number for and the manifest has not allowed as strings. */
+export function hasNonFinite({ head, data }: Column): boolean {
+  return canBeNonFinite(head) && isNonFiniteWithin(head, data, 0, data.length);
+}
+
+/** The same of a row. */
+export function nonFiniteFinder({ head, data, place }: Column): (row: number) => boolean {
+  if (!canBeNonFinite(head)) return () => false;
   return (row) => {
-    const { start, shape } = column.place(row);
-    const end = start + shape.reduce((size, each) => size * each, 1);
-    for (let at = start; at < end; at++) if (!isNumber(data[at])) return true;
-    return false;
+    const { start, shape } = place(row);
+    return isNonFiniteWithin(head, data, start, start + shape.reduce((size, each) => size * each, 1));
   };
+}
+
+function canBeNonFinite({ type, non_finite: nonFinite }: ColumnHead): boolean {
+  return ELEMENT_TYPES[type].kind === 'float' && nonFinite !== 'string';
+}
+
+function isNonFiniteWithin({ type }: ColumnHead, data: TensorData, start: number, end: number): boolean {
+  const numbers = data as NumberArray;
+  if (type === 'float16') {
+    for (let at = start; at < end; at++) if (((numbers[at] as number) & 0x7c00) === 0x7c00) return true;
+  } else {
+    for (let at = start; at < end; at++) if (!Number.isFinite(numbers[at])) return true;
+  }
+  return false;
 }
 
 function className(classes: readonly string[], index: number, otherwise: string): string {
@@ -68,9 +82,18 @@ function nested(
   return { text: `[${texts.join(',')}]`, end: at };
 }
 
-/** The k highest values of a vector, highest first, the earlier place first among equals. */
+/** The k highest values of a vector, as a list of their classes and scores. */
 function highest(column: Column, start: number, length: number, k: number, print: PrintValue): string {
   const { data, head } = column;
+  const texts = highestPlaces(column, start, length, k).map((place) => {
+    const name = head.classes === undefined ? String(place) : className(head.classes, place, String(place));
+    return `{"class":${name},"score":${print(data, start + place)}}`;
+  });
+  return `[${texts.join(',')}]`;
+}
+
+/** The places of the k highest values of a vector, highest first, the earlier place first among equals. */
+export function highestPlaces({ data, head }: Column, start: number, length: number, k: number): number[] {
   const value = (place: number): number => {
     const found = data[start + place];
     const number = head.type === 'float16' ? float16Value(found as number) : Number(found);
@@ -78,15 +101,11 @@ function highest(column: Column, start: number, length: number, k: number, print
     return Number.isNaN(number) ? Number.NEGATIVE_INFINITY : number;
   };
   const places = Array.from({ length }, (_, place) => place);
-  places.sort((a, b) => value(b) - value(a) || a - b);
-  const texts = places.slice(0, k).map((place) => {
-    const name = head.classes === undefined ? String(place) : className(head.classes, place, String(place));
-    return `{"class":${name},"score":${print(data, start + place)}}`;
-  });
-  return `[${texts.join(',')}]`;
+  return places.sort((a, b) => value(b) - value(a) || a - b).slice(0, k);
 }
 
-function valuePrinter({ type, decimals, int64, non_finite: nonFinite }: ColumnHead): PrintValue {
+/** @returns the JSON text of a value that a column with this head holds */
+export function valuePrinter({ type, decimals, int64, non_finite: nonFinite }: ColumnHead): PrintValue {
   const print = plainPrinter(type, decimals, int64 ?? 'auto');
   if (nonFinite !== 'string' || ELEMENT_TYPES[type].kind !== 'float') return print;
   return (data, at) => {

@@ -1,10 +1,10 @@
 /** Encodes what a chunk came to, in the bytes that the common reads stream out. */
 import { outcomeOf, type RowCode, type RowError, type RowId } from '../errors.js';
 import type { Manifest } from '../manifest/manifest.js';
-import { cellPrinter, nonFiniteFinder } from './cell-text.js';
+import { cellPrinter, hasNonFinite, nonFiniteFinder } from './cell-text.js';
 import { type Column, columnBytes } from './column.js';
 import { type ErrorGroups, groupErrors } from './error-groups.js';
-import { errorLine, lineHead } from './line.js';
+import { rowSegments } from './row-segments.js';
 
 /**
  * What is stored of a chunk, by name. `predictions` and `errors` are JSON list members joined by commas, `lines` is
@@ -34,35 +34,15 @@ export interface ChunkOutcome {
 export type ShownOutputs = Pick<Manifest, 'primary' | 'default_outputs'>;
 
 const UTF8 = new TextEncoder();
-
 export function encodeChunk(outcome: ChunkOutcome): ChunkResult {
-  const { firstRow, rows, ids, columns } = outcome;
+  const { rows, columns } = outcome;
   const errors = withNonFinite(outcome);
   const counts = { succeeded: rows - errors.length, invalid: 0, failed: 0 };
   for (const error of errors) counts[outcomeOf(error.code)]++;
 
-  const print = predictionPrinter(columns, outcome.shown);
-  const predictions: string[] = new Array(rows);
-  let lines = '';
-  let nextError = 0;
-  for (let place = 0; place < rows; place++) {
-    const row = firstRow + place;
-    const error = errors[nextError];
-    if (error?.row === row) {
-      nextError++;
-      predictions[place] = 'null';
-      lines += errorLine(error);
-    } else {
-      const value = print(place);
-      predictions[place] = value;
-      lines += `${lineHead(row, ids?.[place])},"prediction":${value}}\n`;
-    }
-  }
-
-  const segments: Segments = { predictions: UTF8.encode(predictions.join(',')), lines: UTF8.encode(lines) };
+  const segments: Segments = { ...rowSegments(outcome, errors) };
   if (errors.length > 0)
     segments.errors = UTF8.encode(errors.map((error) => JSON.stringify(error)).join(','));
-  if (ids !== undefined) segments.ids = UTF8.encode(JSON.stringify(Array.from(ids, (id) => id ?? null)));
   if (counts.succeeded > 0) {
     const heads = columns.map(({ head }) => head);
     segments.columns = UTF8.encode(JSON.stringify({ primary: outcome.shown.primary, heads }));
@@ -84,12 +64,6 @@ export function encodeFailedChunk(
   return encodeChunk({ firstRow, rows, errors, columns: [], shown: { primary: '' } });
 }
 
-/** The prediction of a row as JSON text: the primary output, or an object of the outputs shown by default. */
-function predictionPrinter(columns: readonly Column[], { primary, default_outputs: names }: ShownOutputs) {
-  const shown = (names ?? [primary]).flatMap((name) => columns.find(({ head }) => head.name === name) ?? []);
-  return names === undefined && shown[0] !== undefined ? cellPrinter(shown[0]) : objectPrinter(shown);
-}
-
 /** Several outputs of a row as a JSON object. */
 export function objectPrinter(columns: readonly Column[]): (row: number) => string {
   const members = columns.map((column) => ({
@@ -101,9 +75,13 @@ export function objectPrinter(columns: readonly Column[]): (row: number) => stri
 
 /** Adds an error for every predicted row with a NaN or an infinity in any output; keeps the order of rows. */
 function withNonFinite({ firstRow, rows, ids, errors, columns }: ChunkOutcome): readonly RowError[] {
+  // One look at all values spares those at each row, for there is hardly ever one.
+  const finders = columns
+    .filter(hasNonFinite)
+    .map((column) => ({ column, isNonFinite: nonFiniteFinder(column) }));
+  if (finders.length === 0) return errors;
   const unpredicted = new Set(errors.map((error) => error.row));
   const found: RowError[] = [];
-  const finders = columns.map((column) => ({ column, isNonFinite: nonFiniteFinder(column) }));
   for (let place = 0; place < rows; place++) {
     const column = finders.find((each) => each.isNonFinite(place))?.column;
     if (column === undefined || unpredicted.has(firstRow + place)) continue;

@@ -24,9 +24,11 @@ const PROBLEMS_SHOWN = 5;
 export type CsvColumn = number | [feature: number, element: number] | typeof ID_KEY;
 
 export class RowReader {
-  private readonly features: readonly FeatureCodec[];
+  /** In the order of the manifest. */
+  readonly features: readonly FeatureCodec[];
+  /** A feature of that name takes the place of the client's own names. */
+  readonly hasIdFeature: boolean;
   private readonly names: ReadonlySet<string>;
-  private readonly hasIdFeature: boolean;
   private readonly manifest: Manifest;
 
   constructor(manifest: Manifest) {
@@ -34,6 +36,11 @@ export class RowReader {
     this.features = codecsOf(manifest);
     this.names = new Set(this.features.map((feature) => feature.name));
     this.hasIdFeature = this.names.has(ID_KEY);
+  }
+
+  /** False for rows of which some may be longer than others. */
+  get hasLayout(): boolean {
+    return this.features.every(({ size }) => size !== undefined);
   }
 
   /** Room for so many rows, one entry per input tensor. */
@@ -86,9 +93,13 @@ export class RowReader {
 
   /** The client's own name for a row; `undefined` when it has none. */
   idOf(row: unknown): RowId | undefined | RowProblem {
-    if (this.hasIdFeature || typeof row !== 'object' || row === null || Array.isArray(row)) return undefined;
-    const id = (row as Record<string, unknown>)[ID_KEY];
-    if (id === undefined || id === null) return undefined;
+    if (typeof row !== 'object' || row === null || Array.isArray(row)) return undefined;
+    return this.checkId((row as Record<string, unknown>)[ID_KEY]);
+  }
+
+  /** The same of what stands under the key or the column of ids. */
+  checkId(id: unknown): RowId | undefined | RowProblem {
+    if (this.hasIdFeature || id === undefined || id === null) return undefined;
     if (typeof id === 'string' && id.length <= ID_MAX_LENGTH) return id;
     // Beyond that the number is no longer the one that was sent.
     if (typeof id === 'number' && Math.abs(id) <= Number.MAX_SAFE_INTEGER) return id;

@@ -1,0 +1,136 @@
+/**
+ * The byte cursor is responsible for single values in plain bytes: numbers as JSON spells them, texts of printable ASCII.
+ * What it cannot read it says so, and has no position of meaning then. It wants a line feed at or behind the place where
+ * it stands, which ends every value, so that it never reads beyond the bytes.
+ */
+export const LF = 0x0a;
+const CR = 0x0d;
+const QUOTE = 0x22;
+const PLUS = 0x2b;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
+const POINT = 0x2e;
+const ZERO = 0x30;
+const LOWER_E = 0x65;
+const BACKSLASH = 0x5c;
+const CASE_BIT = 0x20;
+
+export class ByteCursor {
+  at = 0;
+  /** The bytes as characters, one each. */
+  private text: string | undefined;
+
+  constructor(private readonly bytes: Uint8Array) {}
+
+  /** Passes over just these bytes; false when others stand here. */
+  skip(literal: Uint8Array): boolean {
+    const { bytes, at } = this;
+    const { length } = literal;
+    for (let index = 0; index < length; index++) if (bytes[at + index] !== literal[index]) return false;
+    this.at = at + length;
+    return true;
+  }
+
+  /** Passes over a line end; false when none stands here. */
+  skipLineEnd(): boolean {
+    if (this.bytes[this.at] === CR) this.at++;
+    return this.bytes[this.at++] === LF;
+  }
+
+  /** The float64 nearest to the number that stands here, as `JSON.parse` gives it; NaN when none does. */
+  number(): number {
+    const { bytes } = this;
+    const start = this.at;
+    const isNegative = bytes[start] === MINUS;
+    let at = isNegative ? start + 1 : start;
+    let digit = (bytes[at++] as number) - ZERO;
+    if (digit < 0 || digit > 9) return Number.NaN;
+    let mantissa = digit;
+    let byte = bytes[at] as number;
+    // No digit may follow a leading zero.
+    if (mantissa !== 0) {
+      for (digit = byte - ZERO; digit >= 0 && digit <= 9; digit = byte - ZERO) {
+        mantissa = mantissa * 10 + digit;
+        byte = bytes[++at] as number;
+      }
+    }
+    let exponent = 0;
+    if (byte === POINT) {
+      const first = ++at;
+      byte = bytes[at] as number;
+      for (digit = byte - ZERO; digit >= 0 && digit <= 9; digit = byte - ZERO) {
+        mantissa = mantissa * 10 + digit;
+        byte = bytes[++at] as number;
+      }
+      if (at === first) return Number.NaN;
+      exponent = first - at;
+    }
+    this.at = at;
+    if ((byte | CASE_BIT) === LOWER_E) {
+      exponent += this.exponent();
+      if (Number.isNaN(exponent)) return exponent;
+    }
+    const value = scaled(mantissa, exponent) ?? Number(this.slice(isNegative ? start + 1 : start, this.at));
+    return isNegative ? -value : value;
+  }
+
+  /** The text up to the first byte that is not among these. @param plain by byte, 1 for those of the text */
+  plainText(plain: Uint8Array): string {
+    const { bytes } = this;
+    const start = this.at;
+    let at = start;
+    while (plain[bytes[at] as number] === 1) at++;
+    this.at = at;
+    return this.slice(start, at);
+  }
+
+  /** Reads the `e` of a number and what follows it; NaN when that is no whole number. */
+  private exponent(): number {
+    const { bytes } = this;
+    let at = this.at + 1;
+    const sign = bytes[at] as number;
+    if (sign === MINUS || sign === PLUS) at++;
+    const first = at;
+    let value = 0;
+    for (let digit = (bytes[at] as number) - ZERO; digit >= 0 && digit <= 9; ) {
+      value = value * 10 + digit;
+      digit = (bytes[++at] as number) - ZERO;
+    }
+    this.at = at;
+    if (at === first) return Number.NaN;
+    return sign === MINUS ? -value : value;
+  }
+
+  private slice(start: number, end: number): string {
+    const { buffer, byteOffset, byteLength } = this.bytes;
+    this.text ??= Buffer.from(buffer, byteOffset, byteLength).toString('latin1');
+    return this.text.slice(start, end);
+  }
+}
+
+/** Powers of ten that a float64 holds exactly. */
+const POWERS_OF_TEN = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
+const POWER_MAX = 22;
+
+/**
+ * The float64 nearest to `mantissa * 10 ** exponent`, by a single operation on two numbers that are exact (W. Clinger, How
+ * to Read Floating Point Numbers Accurately, 1990); undefined where that is not enough.
+ */
+function scaled(mantissa: number, exponent: number): number | undefined {
+  if (mantissa > Number.MAX_SAFE_INTEGER || exponent > POWER_MAX || exponent < -POWER_MAX) return undefined;
+  return exponent < 0
+    ? mantissa / (POWERS_OF_TEN[-exponent] as number)
+    : mantissa * (POWERS_OF_TEN[exponent] as number);
+}
+
+/** Printable ASCII but for these. */
+function plainBytes(...stops: number[]): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, byte) =>
+    byte >= 0x20 && byte < 0x7f && !stops.includes(byte) ? 1 : 0,
+  );
+}
+
+/** What a JSON string may hold between its quotes to be just that text. */
+export const PLAIN_STRING = plainBytes(QUOTE, BACKSLASH);
+/** The same of a CSV field without quotes. */
+export const PLAIN_FIELD = plainBytes(QUOTE, COMMA);

@@ -1,0 +1,130 @@
+import {
+  ELEMENT_TYPE_NAMES,
+  ELEMENT_TYPES,
+  type ElementType,
+  type TensorData,
+} from '@millrace/batch/manifest/element-types';
+import { ByteWriter } from '@millrace/batch/results/byte-writer';
+import { cellWriter, objectWriter } from '@millrace/batch/results/cell-bytes';
+import { cellPrinter } from '@millrace/batch/results/cell-text';
+import { type Column, ColumnBuilder } from '@millrace/batch/results/column';
+import { objectPrinter } from '@millrace/batch/results/encode-chunk';
+import { float32Text } from '@millrace/batch/results/number-text';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { textOf } from './byte-pieces.js';
+
+/** Bits as the numbers that they are in tensors of the type. */
+function numbersOf(type: Exclude<ElementType, 'string'>, bits: readonly bigint[]): TensorData {
+  const { array } = ELEMENT_TYPES[type];
+  const all = BigUint64Array.from(bits);
+  return new array(all.buffer).slice(0, bits.length) as TensorData;
+}
+
+const anyBits = fc.oneof(
+  fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+  fc.integer({ min: -9, max: 9 }).map((value) => BigInt.asUintN(64, BigInt(value))),
+  fc
+    .float({ noNaN: true })
+    .map((value) => BigInt(new Uint32Array(Float32Array.of(value).buffer)[0] as number)),
+  fc
+    .double({ min: -1e7, max: 1e7 })
+    .map((value) => new BigUint64Array(Float64Array.of(value).buffer)[0] as bigint),
+);
+const anyText = fc.oneof(
+  fc.string({ unit: 'binary' }),
+  fc.string({ unit: fc.constantFrom(...'ab é"\\\n\x7f😀') }),
+  fc.string({ minLength: 90, maxLength: 300 }),
+);
+
+/** A column of any kind, whose rows are as many as its values suffice for. */
+const anyColumn: fc.Arbitrary<{ column: Column; rows: number }> = fc
+  .record({
+    type: fc.constantFrom(...ELEMENT_TYPE_NAMES),
+    bits: fc.array(anyBits, { minLength: 12, maxLength: 12 }),
+    texts: fc.array(anyText, { minLength: 12, maxLength: 12 }),
+    shape: fc.constantFrom([], [], [1], [3], [2, 2], [0]),
+    classes: fc.option(fc.array(anyText, { minLength: 1, maxLength: 4 }), { nil: undefined }),
+    top_k: fc.option(fc.integer({ min: 1, max: 4 }), { nil: undefined, freq: 2 }),
+    decimals: fc.option(fc.nat(15), { nil: undefined, freq: 2 }),
+    int64: fc.constantFrom(undefined, 'auto', 'string', 'number'),
+    non_finite: fc.constantFrom(undefined, 'error', 'string'),
+    isOpen: fc.boolean(),
+  })
+  .map(({ type, bits, texts, shape, isOpen, ...head }) => {
+    const size = shape.reduce((product, each) => product * each, 1);
+    const rows = size === 0 ? 2 : 12 / size;
+    const stated = isOpen ? shape.map(() => null) : shape;
+    const builder = new ColumnBuilder({ name: 'y', type, shape: stated, ...head }, rows);
+    const data = type === 'string' ? texts : numbersOf(type, bits);
+    builder.add(
+      Uint32Array.from({ length: rows }, (_, row) => row),
+      data,
+      shape,
+    );
+    return { column: builder.finish(), rows };
+  });
+
+describe('the bytes of a value are those of its text', () => {
+  it('in a column of any kind', () => {
+    fc.assert(
+      fc.property(anyColumn, ({ column, rows }) => {
+        const print = cellPrinter(column);
+        const printObject = objectPrinter([column, column]);
+        const out = new ByteWriter(1);
+        let expected = '';
+        for (let row = 0; row < rows; row++) {
+          cellWriter(column)(row, out);
+          objectWriter([column, column])(row, out);
+          expected += print(row) + printObject(row);
+        }
+        expect(textOf(out.written())).toBe(textOf(new TextEncoder().encode(expected)));
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  /** The texts of numbers in a column, by comma. */
+  const written = (data: Float32Array) => {
+    const builder = new ColumnBuilder({ name: 'y', type: 'float32', shape: [data.length] }, 1);
+    builder.add(Uint32Array.of(0), data, [data.length]);
+    const out = new ByteWriter(1);
+    cellWriter(builder.finish())(0, out);
+    return textOf(out.written()).slice(1, -1);
+  };
+  const spelled = (data: Float32Array) => Array.from(data, float32Text).join(',');
+
+  it('of any float32', () => {
+    const anyNumbers = fc.oneof(
+      fc.uint32Array({ minLength: 40, maxLength: 40 }).map((bits) => new Float32Array(bits.buffer)),
+      fc
+        .array(
+          fc.tuple(fc.integer({ min: -999_999_999, max: 999_999_999 }), fc.integer({ min: -22, max: 0 })),
+          {
+            minLength: 40,
+          },
+        )
+        .map((pairs) => Float32Array.from(pairs, ([digits, exponent]) => Number(`${digits}e${exponent}`))),
+      fc
+        .array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 40 })
+        .map((values) => Float32Array.from(values)),
+    );
+    fc.assert(
+      fc.property(anyNumbers, (data) => {
+        expect(written(data)).toBe(spelled(data));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('of the powers of two and ten, and their neighbours', () => {
+    const powers = Array.from({ length: 278 }, (_, at) => 2 ** (at - 150)).concat(
+      Array.from({ length: 84 }, (_, at) => Number(`1e${at - 45}`)),
+    );
+    const bits = new Int32Array(Float32Array.from(powers).buffer);
+    const data = new Float32Array(
+      Int32Array.from([...bits].flatMap((each) => [each - 1, each, each + 1])).buffer,
+    );
+    expect(written(data)).toBe(spelled(data));
+  });
+});
