@@ -65,6 +65,7 @@ export function connectForCache(url: string): RedisConnection {
     lazyConnect: true,
     maxRetriesPerRequest: 1,
     commandTimeout: CACHE_TIMEOUT_MS,
+    socketTimeout: COMMAND_TIMEOUT_MS,
     reconnectOnError: isDemoted,
   });
 }
