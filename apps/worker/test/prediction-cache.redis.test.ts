@@ -3,11 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createLogger } from '@millrace/process/logger';
-import { connectForCache, connectForWork, type RedisConnection } from '@millrace/queue/connection';
+import { connectForCache, connectForWork } from '@millrace/queue/connection';
 import type { ChunkRun } from '@millrace/queue/consumer';
 import { FinishedEvents } from '@millrace/queue/finished-events';
 import type { Keys } from '@millrace/queue/keys';
-import { PredictionCache } from '@millrace/queue/prediction-cache';
 import { TaskStore } from '@millrace/queue/task-store';
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
@@ -16,14 +15,13 @@ import { identityModel } from '../../../test/fixtures/onnx-graph.js';
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { type RedisProxy, startRedisProxy } from '../../../test/fixtures/redis-proxy.js';
 import { newTask } from '../../../test/fixtures/task.js';
-import { CacheMetrics } from '../dist/cache/cache-metrics.js';
-import { CachedPredictions } from '../dist/cache/cached-predictions.js';
 import { InferencePool } from '../dist/inference/pool.js';
 import { WorkerMetrics } from '../dist/metrics.js';
 import { ModelRegistry } from '../dist/models/model-registry.js';
 import { ProvedCopies } from '../dist/models/proved-copies.js';
 import { type RunChunkDeps, runChunk } from '../dist/run-chunk.js';
 import { Suspects, searchLimits } from '../dist/suspects/suspects.js';
+import { type WorkerCache, workerCache } from './worker-cache.js';
 
 /** It gives 1.5 × x for x from 0 to 9, and throws for any other. */
 const FRAGILE = readFileSync(
@@ -41,7 +39,7 @@ let models: ModelRegistry;
 let keys: Keys;
 /** What the store's commands pass through. */
 let proxy: RedisProxy;
-let counters: Registry;
+let cache: WorkerCache;
 let deps: RunChunkDeps;
 
 function writeModel(path: string, onnx: Uint8Array, manifest: object): void {
@@ -79,10 +77,11 @@ beforeEach(async () => {
   });
   const events = new FinishedEvents(listener, keys);
   await events.start();
+  cache = workerCache(keys, () => connectForWork(redis.url));
   deps = {
     store: new TaskStore(connection, keys),
     pool,
-    cache: cacheOn(() => connectForWork(redis.url)),
+    cache: cache.predictions,
     suspects: new Suspects(searchLimits(20_000, 20_000)),
     metrics: new WorkerMetrics(new Registry()),
     log,
@@ -90,13 +89,6 @@ beforeEach(async () => {
     pins: () => models.pins,
   };
 });
-
-function cacheOn(connect: () => RedisConnection): CachedPredictions {
-  const cache = new PredictionCache({ connect, keys, onError: () => {} });
-  onTestFinished(() => cache.stop());
-  counters = new Registry();
-  return new CachedPredictions(cache, new CacheMetrics(counters));
-}
 
 const pinOf = (model: string) => models.pins.find((pin) => pin.startsWith(`${model} `)) ?? '';
 const cachedRows = (model: string) => redis.redis.hlen(keys.cachedRows(pinOf(model)));
@@ -129,7 +121,7 @@ async function predicted(model: string, lines: readonly string[], change: Partia
 
 /** What the cache was good for so far, by outcome. */
 async function counted(name = 'millrace_cache_rows_total') {
-  const { values } = (await counters.getSingleMetric(name)?.get()) ?? { values: [] };
+  const { values } = (await cache.counters.getSingleMetric(name)?.get()) ?? { values: [] };
   return Object.fromEntries(values.map(({ labels, value }) => [`${labels.model} ${labels.outcome}`, value]));
 }
 
@@ -231,11 +223,12 @@ it('texts of any length come back as they were, each with its shape', async () =
   expect(await counted()).toEqual({ 'texts@1 miss': 5, 'texts@1 hit': 5, 'texts@1 repeat': 2 });
 });
 
-it('what Redis does not answer in time, or refuses, is predicted', async () => {
+it('what Redis does not answer in time is predicted', async () => {
   const away = await startRedisProxy(redis.server.port);
   onTestFinished(() => away.stop());
   away.decide = () => ({ kind: 'strike', moment: 'before', strike: () => {} });
-  deps = { ...deps, cache: cacheOn(() => connectForCache(away.url)) };
+  cache = workerCache(keys, () => connectForCache(away.url));
+  deps = { ...deps, cache: cache.predictions };
   const rows = ['[1]', '[2]', '[1]'];
   for (let time = 0; time < 2; time++) {
     const { outcome, segments } = await predicted('cached@1', rows);
@@ -247,17 +240,18 @@ it('what Redis does not answer in time, or refuses, is predicted', async () => {
 });
 
 it('a model without a cache, and a suspect chunk, have nothing to do with it', async () => {
-  deps = {
-    ...deps,
-    cache: cacheOn(() => {
-      throw new Error('nobody is to ask');
-    }),
-  };
+  let wasOpened = false;
+  cache = workerCache(keys, () => {
+    wasOpened = true;
+    return connectForWork(redis.url);
+  });
+  deps = { ...deps, cache: cache.predictions };
   expect((await predicted('plain@1', ['[2]'])).lines).toBe('{"row":0,"prediction":3}\n');
   expect((await predicted('cached@1', ['[2]'], { isSuspect: true })).lines).toBe(
     '{"row":0,"prediction":3}\n',
   );
   expect(await counted()).toEqual({});
+  expect(wasOpened).toBe(false);
 });
 
 it('what is not committed is not kept', async () => {

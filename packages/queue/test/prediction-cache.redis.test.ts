@@ -1,4 +1,9 @@
-import { connectForCache, connectForWork, type RedisConnection } from '@millrace/queue/connection';
+import {
+  connectForCache,
+  connectForRequests,
+  connectForWork,
+  type RedisConnection,
+} from '@millrace/queue/connection';
 import type { Keys } from '@millrace/queue/keys';
 import { packValues, unpackValues } from '@millrace/queue/packed-values';
 import { PredictionCache } from '@millrace/queue/prediction-cache';
@@ -145,14 +150,14 @@ describe('a Redis', () => {
       now += 5_000;
       return found(cache, [1]);
     };
-    await expect.poll(asked).toEqual([undefined]);
+    await expect.poll(asked, { timeout: 20_000 }).toEqual([undefined]);
     errors = [];
     redis.server.process.kill('SIGSTOP');
     onTestFinished(() => void redis.server.process.kill('SIGCONT'));
     expect(await asked()).toBeUndefined();
     expect(errors.map(String)).toEqual([expect.stringContaining('timed out')]);
     redis.server.process.kill('SIGCONT');
-    await expect.poll(asked).toEqual([undefined]);
+    await expect.poll(asked, { timeout: 20_000 }).toEqual([undefined]);
   });
 
   it('that refuses, or is away, is no error to whoever asks, and left alone for a while', async () => {
@@ -163,7 +168,7 @@ describe('a Redis', () => {
       scripts++;
       return { kind: 'refuse' };
     };
-    const cache = cacheOn(() => connectForCache(proxy.url));
+    const cache = cacheOn(() => connectForRequests(proxy.url));
     expect(await found(cache, [1])).toBeUndefined();
     now = 4_999;
     expect(await cache.store(PIN, LIMITS, [entriesOf([1])])).toBe(0);

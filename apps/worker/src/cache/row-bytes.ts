@@ -75,19 +75,19 @@ export function readRow(outputs: readonly Output[], bytes: Uint8Array): RunOutpu
     return value;
   };
   const take = (length: number) => {
-    if (at + length > buffer.length) throw new RangeError('the row ends too soon');
     at += length;
     return buffer.subarray(at - length, at);
   };
   const row = outputs.map(({ name, type, shape }): RunOutput => {
     const rowShape = shape.map((stated) => stated ?? size());
     const length = sizeOf(rowShape) as number;
-    if (length > buffer.length) throw new RangeError('the row ends too soon');
+    // Before room is made for it: a value takes a byte at least.
+    if (length > buffer.length) throw new RangeError('a tensor is larger than its row');
     const data = allocate(type, length);
     if (Array.isArray(data)) return { name, data: data.map(() => take(size()).toString()), rowShape };
     new Uint8Array(data.buffer).set(take(data.byteLength));
     return { name, data, rowShape };
   });
-  if (at !== buffer.length) throw new RangeError('the row goes on behind its end');
+  if (at !== buffer.length) throw new RangeError('the row is shorter or longer than its tensors');
   return row;
 }
