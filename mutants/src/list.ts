@@ -15,6 +15,7 @@ const UPLOAD_SCRIPTS = 'packages/queue/src/scripts/upload-scripts.ts';
 const CHUNK_SCRIPTS = 'packages/queue/src/scripts/chunk-scripts.ts';
 const FRAGMENTS = 'packages/queue/src/scripts/fragments.ts';
 const RUN_SCRIPTS = 'packages/queue/src/scripts/run-scripts.ts';
+const CACHE_SCRIPTS = 'packages/queue/src/scripts/cache-scripts.ts';
 const UPLOAD = 'packages/tasks/src/upload.ts';
 const REAPER = 'packages/queue/src/reaper.ts';
 const TASK_STORE_TEST = 'packages/queue/test/task-store.redis.test.ts';
@@ -27,6 +28,8 @@ const ADVANCE_TEST = 'packages/queue/test/schedules/advance.redis.test.ts';
 const ATTEMPTS_TEST = 'packages/queue/test/schedules/attempts.redis.test.ts';
 const ASKED_RUNS_TEST = 'packages/queue/test/schedules/asked-runs.redis.test.ts';
 const EXECUTE_RUN_TEST = 'apps/scheduler/test/execute-run.redis.test.ts';
+const CACHE_TEST = 'packages/queue/test/prediction-cache.redis.test.ts';
+const CACHED_CHUNK_TEST = 'apps/worker/test/prediction-cache.redis.test.ts';
 const IDEMPOTENCY_TEST = 'apps/api/test/idempotency-uploads.redis.test.ts';
 
 export const MUTANTS: readonly Mutant[] = [
@@ -211,5 +214,33 @@ export const MUTANTS: readonly Mutant[] = [
     from: '        fence: () => attempt.fence(),\n',
     to: '        fence: async () => {},\n',
     caughtBy: [EXECUTE_RUN_TEST],
+  },
+  {
+    name: 'a prediction is kept though its chunk was not committed',
+    file: 'apps/worker/src/run-chunk.ts',
+    from: '  return commit(deps, run, chunk, predicted);\n',
+    to: '  predicted.onCommit?.();\n  return commit(deps, run, chunk, predicted);\n',
+    caughtBy: [CACHED_CHUNK_TEST],
+  },
+  {
+    name: 'what one version predicted is given for another',
+    file: 'packages/queue/src/prediction-cache.ts',
+    from: '    return [this.options.keys.cachedRows(pin), this.options.keys.olderCachedRows(pin)];\n',
+    to: "    const { keys } = this.options;\n    return [keys.cachedRows(pin.split('@')[0] ?? ''), keys.olderCachedRows('')];\n",
+    caughtBy: [CACHE_TEST, CACHED_CHUNK_TEST],
+  },
+  {
+    name: 'rows that come again keep old predictions alive',
+    file: CACHE_SCRIPTS,
+    from: "  if held == 0 then redis.call('PEXPIRE', KEYS[1], lifetime) end\n",
+    to: "  redis.call('PEXPIRE', KEYS[1], lifetime)\n",
+    caughtBy: [CACHE_TEST],
+  },
+  {
+    name: 'more predictions are kept than may be',
+    file: CACHE_SCRIPTS,
+    from: '  if held >= limit then held = begin_generation() end\n',
+    to: '',
+    caughtBy: [CACHE_TEST],
   },
 ];

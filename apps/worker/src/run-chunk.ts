@@ -1,12 +1,13 @@
 /** Runs one chunk: begin, predict, commit. Every way a run can end is decided here. */
 import type { RowCode } from '@millrace/batch/errors';
-import { type ChunkResult, encodeFailedChunk } from '@millrace/batch/results/encode-chunk';
+import { encodeFailedChunk } from '@millrace/batch/results/encode-chunk';
 import { errorFields, type Logger } from '@millrace/process/logger';
 import type { ChunkPlace, StartedChunk } from '@millrace/queue/begun';
 import { STALLS_MAX } from '@millrace/queue/chunk-job';
 import type { ChunkRun, RunOutcome } from '@millrace/queue/consumer';
 import type { FinishedEvents } from '@millrace/queue/finished-events';
 import type { TaskStore } from '@millrace/queue/task-store';
+import type { CachedPredictions, CachedReply } from './cache/cached-predictions.js';
 import { TimeLimitError } from './inference/inference-thread.js';
 import type { PredictRequest } from './inference/messages.js';
 import type { InferencePool } from './inference/pool.js';
@@ -16,6 +17,7 @@ import type { Suspects } from './suspects/suspects.js';
 export interface RunChunkDeps {
   store: TaskStore;
   pool: InferencePool;
+  cache: CachedPredictions;
   suspects: Suspects;
   metrics: WorkerMetrics;
   log: Logger;
@@ -55,7 +57,9 @@ async function attemptApart(deps: RunChunkDeps, run: ChunkRun): Promise<RunOutco
   }
 }
 
-type Predict = (deps: RunChunkDeps, run: ChunkRun, request: PredictRequest) => Promise<ChunkResult>;
+/** What a chunk came to, and what is to be done once that is committed. */
+type Predicted = Pick<CachedReply, 'result' | 'onCommit'>;
+type Predict = (deps: RunChunkDeps, run: ChunkRun, request: PredictRequest) => Promise<Predicted>;
 
 async function attempt(deps: RunChunkDeps, run: ChunkRun, how: Predict): Promise<RunOutcome> {
   const begun = await timed(deps, 'begin', () => deps.store.begin(run.task, run.chunk, deps.pins()));
@@ -86,16 +90,16 @@ async function predict(
 ): Promise<RunOutcome> {
   const { pin, format, columns, firstRow, rows } = chunk;
   const bytes = Uint8Array.from(chunk.bytes);
-  let result: ChunkResult;
+  let predicted: Predicted;
   try {
-    result = await how(deps, run, { pin, source: { format, columns, firstRow, rows, bytes } });
+    predicted = await how(deps, run, { pin, source: { format, columns, firstRow, rows, bytes } });
   } catch (error) {
     // The threads and processes of a stopping worker end under the runs that it has handed back.
     if (run.handedBack.aborted) return SETTLED;
     if (error instanceof TaskEndedError) return overtaken(deps, 'gone');
     return error instanceof TimeLimitError ? suspect(deps, run, chunk) : retry(deps, run, chunk, error);
   }
-  return commit(deps, run, chunk, result);
+  return commit(deps, run, chunk, predicted);
 }
 
 /** Stops between micro-batches when the task ends under it. @throws TaskEndedError */
@@ -103,14 +107,14 @@ async function predictInThread(
   deps: RunChunkDeps,
   run: ChunkRun,
   request: PredictRequest,
-): Promise<ChunkResult> {
+): Promise<Predicted> {
   const givenUp = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
   const end = deps.events.listen(run.task);
   end.heard.then(() => Atomics.store(new Int32Array(givenUp), 0, 1));
   try {
-    const { result, seconds } = await deps.pool.predict({ ...request, givenUp });
-    for (const [step, each] of Object.entries(seconds)) deps.metrics.step(step as Step, each);
-    return result;
+    const reply = await deps.cache.predict(deps.pool, { ...request, givenUp });
+    for (const [step, each] of Object.entries(reply.seconds)) deps.metrics.step(step as Step, each);
+    return reply;
   } catch (error) {
     throw Atomics.load(new Int32Array(givenUp), 0) === 0 ? error : new TaskEndedError();
   } finally {
@@ -125,10 +129,10 @@ async function predictApart(
   deps: RunChunkDeps,
   run: ChunkRun,
   { pin, source }: PredictRequest,
-): Promise<ChunkResult> {
+): Promise<Predicted> {
   const ids = { task_id: run.task, chunk: run.chunk, rows: source.rows, lost_workers: run.stalls };
   deps.log.warn('a suspect chunk is run in a process of its own', ids);
-  return deps.suspects.predict(deps.pool.model(pin), source, run.handedBack);
+  return { result: await deps.suspects.predict(deps.pool.model(pin), source, run.handedBack) };
 }
 
 function suspect(deps: RunChunkDeps, run: ChunkRun, chunk: StartedChunk): RunOutcome {
@@ -173,20 +177,21 @@ function fail(
   message: string,
 ): Promise<RunOutcome> {
   deps.log.error('the rows of a chunk failed', { ...idsOf(run, chunk), rows: chunk.rows, code });
-  return commit(deps, run, chunk, encodeFailedChunk(chunk.firstRow, chunk.rows, code, message));
+  return commit(deps, run, chunk, { result: encodeFailedChunk(chunk.firstRow, chunk.rows, code, message) });
 }
 
 async function commit(
   deps: RunChunkDeps,
   run: ChunkRun,
   chunk: ChunkPlace,
-  result: ChunkResult,
+  { result, onCommit }: Predicted,
 ): Promise<RunOutcome> {
   const { store, metrics, log } = deps;
   const committed = await timed(deps, 'commit', () => store.commit(run.task, run.chunk, result));
   if (committed.kind === 'done' || committed.kind === 'gone') return overtaken(deps, committed.kind);
   metrics.ended('committed');
   metrics.committed(chunk.model, result);
+  onCommit?.();
   log.debug('a chunk was committed', { ...idsOf(run, chunk), ...result.counts });
   if (committed.kind === 'finished') {
     log.info('a task finished', { ...idsOf(run, chunk), model: chunk.model });

@@ -6,14 +6,17 @@ import { errorFields, type Logger } from '@millrace/process/logger';
 import { createRegistry } from '@millrace/process/metrics';
 import type { Running, StopWith } from '@millrace/process/run-process';
 import { CatalogPublisher } from '@millrace/queue/catalog-publisher';
-import { connectForWork } from '@millrace/queue/connection';
+import { connectForCache, connectForWork } from '@millrace/queue/connection';
 import { Consumer } from '@millrace/queue/consumer';
 import { FinishedEvents } from '@millrace/queue/finished-events';
 import { DEFAULT_LIFETIMES, Keys } from '@millrace/queue/keys';
 import { isOutage, watchOutages } from '@millrace/queue/outages';
+import { PredictionCache } from '@millrace/queue/prediction-cache';
 import { Reaper } from '@millrace/queue/reaper';
 import { awaitServerProblems } from '@millrace/queue/server-problems';
 import { TaskStore } from '@millrace/queue/task-store';
+import { CacheMetrics } from './cache/cache-metrics.js';
+import { CachedPredictions } from './cache/cached-predictions.js';
 import type { WorkerSettings } from './config.js';
 import { Heartbeat } from './heartbeat.js';
 import { InferencePool } from './inference/pool.js';
@@ -70,7 +73,14 @@ export async function startWorker(
   const leaseMs = settings.UPLOAD_LEASE_MS;
   const resultsMs = settings.RESULT_TTL_SECONDS * 1000;
   const store = new TaskStore(redis, keys, { ...DEFAULT_LIFETIMES, leaseMs, resultsMs });
-  const deps = { store, pool, suspects, metrics, log, events, pins: () => models.pins };
+  const predictions = new PredictionCache({
+    connect: () => connectForCache(settings.REDIS_URL),
+    keys,
+    onError: (error) =>
+      log.log(isOutage(error) ? 'debug' : 'warn', 'the prediction cache', errorFields(error)),
+  });
+  const cache = new CachedPredictions(predictions, new CacheMetrics(registry));
+  const deps = { store, pool, cache, suspects, metrics, log, events, pins: () => models.pins };
   const consumer = new Consumer({
     redis,
     keys,
@@ -128,6 +138,7 @@ export async function startWorker(
       name: 'redis',
       deadlineMs: 1_000,
       run: async () => {
+        predictions.stop();
         subscriber.disconnect();
         await redis.quit();
       },

@@ -12,6 +12,7 @@ import { WorkerMetrics } from '../dist/metrics.js';
 import { runChunk } from '../dist/run-chunk.js';
 import { Suspects, searchLimits } from '../dist/suspects/suspects.js';
 import { useServing } from './serving.js';
+import { unusedCache } from './worker-cache.js';
 
 const redis = useRedis();
 const serving = useServing();
@@ -70,6 +71,7 @@ it.each(['cancelled', 'erased'])(
     const deps = {
       store,
       pool: serving.pool,
+      cache: unusedCache(keys),
       suspects,
       metrics,
       log,

@@ -16,6 +16,7 @@ import { ModelRegistry } from '../dist/models/model-registry.js';
 import { ProvedCopies } from '../dist/models/proved-copies.js';
 import { type RunChunkDeps, runChunk } from '../dist/run-chunk.js';
 import { Suspects, searchLimits } from '../dist/suspects/suspects.js';
+import { unusedCache } from './worker-cache.js';
 
 /** `fragile` gives 1.5 × x for x from 0 to 9, and throws for any other. */
 const MODELS = fileURLToPath(new URL('../../../test/fixtures/models', import.meta.url));
@@ -62,7 +63,8 @@ beforeEach(async () => {
   const events = new FinishedEvents(listener, keys);
   await events.start();
   const metrics = new WorkerMetrics(new Registry());
-  deps = { store, pool, suspects, metrics, log, events, pins: () => models.pins };
+  const cache = unusedCache(keys);
+  deps = { store, pool, cache, suspects, metrics, log, events, pins: () => models.pins };
 });
 
 async function submitted(lines: string, rows: number, model = 'fragile@1'): Promise<void> {

@@ -208,6 +208,15 @@ describe('a model.json', () => {
     expect(shapeIn(tensor('y', 'float32', null, null), [5])).toEqual([5]);
   });
 
+  it('says which predictions are kept, for a day unless it says how long; left out, none are', () => {
+    expect(complete({ cache: { rows: 5 } }, FOUR).cache).toEqual({ rows: 5, ttl_seconds: 86_400 });
+    expect(complete({ cache: { rows: 5, ttl_seconds: 60 } }, FOUR).cache).toEqual({
+      rows: 5,
+      ttl_seconds: 60,
+    });
+    expect(complete({}, FOUR)).not.toHaveProperty('cache');
+  });
+
   it('makes what a whole manifest is, whatever it leaves out', () => {
     for (const file of [{}, { features: [scalar('a'), { name: 'v', type: 'vector', length: 3 }] }]) {
       const manifest = complete(file, FOUR);

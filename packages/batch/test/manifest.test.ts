@@ -175,6 +175,16 @@ describe('a model.json', () => {
       'limits.micro_batch: Too big: expected number to be <=65536',
     ],
     [
+      'a cache without a bound',
+      { cache: { ttl_seconds: 60 } },
+      'cache.rows: Invalid input: expected number, received undefined',
+    ],
+    [
+      'a cache for nothing',
+      { cache: { rows: 1, ttl_seconds: 0 } },
+      'cache.rows: Too small: expected number to be >=2; cache.ttl_seconds: Too small: expected number to be >=1',
+    ],
+    [
       'a pool of capitals',
       { limits: { pool: 'GPU' } },
       'limits.pool: must be lower-case letters, digits, - and _',

@@ -7,6 +7,8 @@ export type RedisConnection = Redis | Cluster;
 const RETRY_MAX_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const COMMAND_TIMEOUT_MS = 5_000;
+/** A chunk is a quarter of a second of work: longer than that, it is predicted sooner than looked up. */
+const CACHE_TIMEOUT_MS = 200;
 /** After which a server that owes an answer is given up, and connected to again. BullMQ lets it take ten seconds. */
 const SILENCE_MAX_MS = 30_000;
 /** How often a cluster is asked who its masters are, for the sake of those that freeze and refuse nothing. */
@@ -52,6 +54,19 @@ export function connectForWork(url: string): RedisConnection {
     maxRetriesPerRequest: null,
     socketTimeout: SILENCE_MAX_MS,
     reconnectOnError: (error) => (isDemoted(error) ? 2 : false),
+  });
+}
+
+/**
+ * For what can be done without: a command fails unless Redis answers at once. Connects when it is first used.
+ */
+export function connectForCache(url: string): RedisConnection {
+  return connect(url, {
+    lazyConnect: true,
+    maxRetriesPerRequest: 1,
+    commandTimeout: CACHE_TIMEOUT_MS,
+    socketTimeout: COMMAND_TIMEOUT_MS,
+    reconnectOnError: isDemoted,
   });
 }
 

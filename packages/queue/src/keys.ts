@@ -58,6 +58,15 @@ export class Keys {
   /** String: the descriptor of a served model version, JSON. TTL: descriptor. */
   model = (key: string): string => `${this.prefix}:model:${key}`;
 
+  /**
+   * Hash: key of a row → what a model version predicted for it; the younger generation of the two that are kept. TTL: as the
+   * version's manifest says, from the first row on, and not renewed.
+   */
+  cachedRows = (pin: string): string => `${this.cacheTag(pin)}:current`;
+
+  /** Hash: the older generation. TTL: what was left of it. */
+  olderCachedRows = (pin: string): string => `${this.cacheTag(pin)}:previous`;
+
   /** String: what the aliases of a model stood for when a worker last said so, JSON. TTL: descriptor. */
   aliases = (name: string): string => `${this.prefix}:aliases:${name}`;
 
@@ -131,6 +140,10 @@ export class Keys {
 
   private tag(id: string): string {
     return `${this.prefix}:{${id}}`;
+  }
+
+  private cacheTag(pin: string): string {
+    return `${this.prefix}:{cache-${pin.replace(' ', '-')}}`;
   }
 
   /** A digest, since the key is the client's text of any kind; one tag for both, so that one script may touch them. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { RedisServer } from '@millrace/local/redis-server';
 import { ClaimStore } from '@millrace/queue/claim-store';
 import {
+  connectForCache,
   connectForRequests,
   connectForWork,
   masters,
@@ -15,6 +16,8 @@ import { FinishedEvents } from '@millrace/queue/finished-events';
 import { Keys } from '@millrace/queue/keys';
 import { readLoad } from '@millrace/queue/load';
 import { watchOutages } from '@millrace/queue/outages';
+import { packValues, unpackValues } from '@millrace/queue/packed-values';
+import { PredictionCache } from '@millrace/queue/prediction-cache';
 import { Producer } from '@millrace/queue/producer';
 import { type Mend, Reaper } from '@millrace/queue/reaper';
 import { newAlarm } from '@millrace/queue/schedules/alarm';
@@ -131,6 +134,31 @@ it('schedules and their runs are spread over the nodes, each with its own on one
   }
   expect((await schedules.list()).map(({ definition }) => definition.name)).toEqual([...TASKS].sort());
   expect(await holders('{schedule-')).toHaveLength(masters(requests).length);
+});
+
+it('the predictions of a version are kept on one node, and the older ones dropped', async () => {
+  let now = 0;
+  const connect = () => connectForCache(cluster.url);
+  const cache = new PredictionCache({ connect, keys: new Keys('cached'), onError: () => {}, now: () => now });
+  onTestFinished(() => cache.stop());
+  const values = ['a', 'b', 'c', 'd', 'e'].map((text) => Buffer.from(text));
+  const entries = {
+    keys: Buffer.concat(values.map((value) => Buffer.alloc(16, value))),
+    values: packValues(values),
+  };
+  for (const pin of ['iris@1 f1', 'iris@1 f2', 'iris@2 f1', 'income@1 f3']) {
+    const store = () => {
+      now += 5_000;
+      return cache.store(pin, { rows: 4, ttl_seconds: 60 }, [entries]);
+    };
+    await expect.poll(store, { timeout: 20_000 }).toBe(values.length);
+    const look = async () => {
+      now += 5_000;
+      const found = (await cache.look(pin, entries.keys))?.flatMap(unpackValues);
+      return [found?.[0], found?.[3], found?.[4]].map((value) => value && String(value));
+    };
+    await expect.poll(look, { timeout: 20_000 }).toEqual([undefined, 'd', 'e']);
+  }
 });
 
 it('the reaper finds what is wrong on every node', async () => {

@@ -1,5 +1,5 @@
 /** The main thread's side of one inference thread. */
-import { Worker } from 'node:worker_threads';
+import { type MessagePort, Worker } from 'node:worker_threads';
 import { forgetStuck, leaveStuck } from './leave-stuck.js';
 import type { LoadableModel, PredictReply, PredictRequest, ThreadReply, ThreadRequest } from './messages.js';
 
@@ -58,8 +58,9 @@ export class InferenceThread {
    * @throws TimeLimitError
    */
   async predict(request: PredictRequest, limitMs: number): Promise<PredictReply> {
-    const { buffer } = request.source.bytes;
-    const reply = await this.ask({ kind: 'predict', request }, [buffer as ArrayBuffer], limitMs);
+    const moved: (ArrayBuffer | MessagePort)[] = [request.source.bytes.buffer as ArrayBuffer];
+    if (request.lookups !== undefined) moved.push(request.lookups);
+    const reply = await this.ask({ kind: 'predict', request }, moved, limitMs);
     this.lastUsed.set(request.pin, Date.now());
     return reply as PredictReply;
   }
@@ -80,7 +81,7 @@ export class InferenceThread {
 
   private async ask(
     request: ThreadRequest,
-    transferList: ArrayBuffer[],
+    transferList: (ArrayBuffer | MessagePort)[],
     limitMs: number,
   ): Promise<PredictReply | undefined> {
     if (this.failure !== undefined) throw this.failure;

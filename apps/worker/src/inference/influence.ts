@@ -3,7 +3,7 @@ import { float16Value } from '@millrace/batch/manifest/float16';
 import type { Manifest, ManifestFile } from '@millrace/batch/manifest/manifest';
 import { RowReader } from '@millrace/batch/rows/row-reader';
 import { decodeRows } from './decode-rows.js';
-import { microBatches } from './micro-batch.js';
+import { firstRows, microBatches } from './micro-batch.js';
 import type { OnnxSession, RunOutput } from './onnx-session.js';
 import type { Answered } from './tried-rows.js';
 
@@ -19,7 +19,7 @@ export async function influencedOutput(
 ): Promise<string | undefined> {
   const { micro_batch: microBatch, fixed_batch: fixed } = manifest.limits;
   const { inputs } = decodeRows([one.row, other.row], new RowReader(manifest));
-  const [group = new Uint32Array()] = microBatches(inputs, 2, 2);
+  const [group = new Uint32Array()] = microBatches(inputs, firstRows(2), 2);
   if ((fixed ?? microBatch) === 1 || group.length < 2) return undefined;
   const together = await session.run(manifest, inputs, group);
   const differing = together.find((found, at) =>

@@ -1,7 +1,9 @@
 /** What the main thread and the inference threads say to each other. */
+import type { MessagePort } from 'node:worker_threads';
 import type { Manifest } from '@millrace/batch/manifest/manifest';
 import type { ChunkResult } from '@millrace/batch/results/encode-chunk';
 import type { ChunkSource } from '@millrace/batch/rows/decode-chunk';
+import type { CacheReport } from '../cache/messages.js';
 
 /** A proved version, as a thread loads it. */
 export interface LoadableModel {
@@ -19,12 +21,16 @@ export interface PredictRequest {
   source: ChunkSource;
   /** Looked at between micro-batches: not 0 when nobody wants the result any more. */
   givenUp?: SharedArrayBuffer;
+  /** Where to ask what is known of the rows; of a model with a prediction cache only. */
+  lookups?: MessagePort;
 }
 
 export interface PredictReply {
   result: ChunkResult;
   /** Of the thread, by step. */
   seconds: { decode: number; infer: number; encode: number };
+  /** Of a request with `lookups`. */
+  cached?: CacheReport;
 }
 
 export type ThreadRequest =

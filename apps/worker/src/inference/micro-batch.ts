@@ -15,13 +15,17 @@ export interface Take {
   shape: number[];
 }
 
-/** Rows that can share a tensor: those of which every input has the same shape. Each group is ascending. */
-function sameShapes(inputs: readonly InputRows[], rows: number): Uint32Array[] {
-  const all = Uint32Array.from({ length: rows }, (_, row) => row);
+/** The first `count` rows. */
+export function firstRows(count: number): Uint32Array {
+  return Uint32Array.from({ length: count }, (_, row) => row);
+}
+
+/** Rows that can share a tensor: those of which every input has the same shape. Each group is in the order of `rows`. */
+function sameShapes(inputs: readonly InputRows[], rows: Uint32Array): Uint32Array[] {
   const ragged = inputs.filter((input) => input.kind === 'ragged');
-  if (ragged.length === 0) return [all];
+  if (ragged.length === 0) return [rows];
   const groups = new Map<string, number[]>();
-  for (const row of all) {
+  for (const row of rows) {
     const key = ragged.map((input) => input.rows[row]?.shape.join('x')).join(' ');
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [row]);
@@ -30,8 +34,8 @@ function sameShapes(inputs: readonly InputRows[], rows: number): Uint32Array[] {
   return [...groups.values()].map((group) => Uint32Array.from(group));
 }
 
-/** The rows in micro-batches: of one shape each, and of at most `size` rows. */
-export function microBatches(inputs: readonly InputRows[], rows: number, size: number): Uint32Array[] {
+/** Rows, ascending, in micro-batches: of one shape each, and of at most `size` rows. */
+export function microBatches(inputs: readonly InputRows[], rows: Uint32Array, size: number): Uint32Array[] {
   const batches: Uint32Array[] = [];
   for (const group of sameShapes(inputs, rows)) {
     for (let start = 0; start < group.length; start += size)

@@ -6,7 +6,7 @@ import { type Column, ColumnBuilder } from '@millrace/batch/results/column';
 import type { DecodedChunk } from '@millrace/batch/rows/decode-chunk';
 import type { InputRows } from '@millrace/batch/rows/input-rows';
 import { env, InferenceSession, Tensor } from 'onnxruntime-node';
-import { microBatches, type Take, takeRows } from './micro-batch.js';
+import { firstRows, microBatches, type Take, takeRows } from './micro-batch.js';
 
 /** One thread per session: parallel sessions outrun a parallel session. */
 const SESSION_OPTIONS: InferenceSession.SessionOptions = {
@@ -31,6 +31,9 @@ function holdHalfPrecisionAsBits(): void {
 }
 
 holdHalfPrecisionAsBits();
+
+/** Of ONNX Runtime: another one may add up floats in another order. */
+export const RUNTIME_VERSION = String(env.versions.node);
 
 export interface RunOutput {
   name: string;
@@ -68,7 +71,7 @@ export class OnnxSession {
    */
   async predict(manifest: Manifest, { inputs, valid, rows }: DecodedChunk): Promise<Column[]> {
     const builders = manifest.outputs.map((output) => new ColumnBuilder(output, rows));
-    for (const taken of microBatches(inputs, valid.length, manifest.limits.micro_batch)) {
+    for (const taken of microBatches(inputs, firstRows(valid.length), manifest.limits.micro_batch)) {
       const results = await this.run(manifest, inputs, taken);
       const places = taken.map((row) => valid[row] as number);
       builders.forEach((builder, at) => {

@@ -1,11 +1,12 @@
 /** An inference thread is responsible for all computing on a chunk: decode, validate, predict, encode. One request at a time. */
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { decodeChunk } from '@millrace/batch/rows/decode-chunk';
+import { ChunkCache } from '../cache/chunk-cache.js';
 import { ChunkOutcomes } from './chunk-outcome.js';
 import { type LoadedModel, loadModel } from './loaded-model.js';
 import type { PredictReply, PredictRequest, ThreadReply, ThreadRequest } from './messages.js';
-import { microBatches } from './micro-batch.js';
-import { predictRows } from './predict-rows.js';
+import { firstRows, microBatches } from './micro-batch.js';
+import { predictRows, type RowSink } from './predict-rows.js';
 
 const loaded = new Map<string, LoadedModel>();
 const port = parentPort as MessagePort;
@@ -33,19 +34,22 @@ function send(reply: ThreadReply, transferList: ArrayBuffer[] = []): void {
 }
 
 /** @throws Error when the graph gives other than one answer per row */
-async function predict({ pin, source, givenUp }: PredictRequest): Promise<PredictReply> {
+async function predict({ pin, source, givenUp, lookups }: PredictRequest): Promise<PredictReply> {
   const { manifest, reader, session } = loaded.get(pin) as LoadedModel;
   const startedAt = performance.now();
   const decoded = decodeChunk(source, reader);
   const decodedAt = performance.now();
   const outcomes = new ChunkOutcomes(manifest, decoded, source.firstRow);
-  const batches = microBatches(decoded.inputs, decoded.valid.length, manifest.limits.micro_batch);
   const flag = givenUp && new Int32Array(givenUp);
-  await predictRows(session, manifest, decoded.inputs, batches, {
+  const sink: RowSink = {
     isGivenUp: () => flag !== undefined && Atomics.load(flag, 0) !== 0,
     predicted: (rows, outputs) => outcomes.predicted(rows, outputs),
     failed: (rows, message) => outcomes.failed(rows, 'inference_failed', message),
-  });
+  };
+  const cache = lookups && (await ChunkCache.ask(lookups, manifest, decoded, sink));
+  const rows = cache?.missing ?? firstRows(decoded.valid.length);
+  const batches = microBatches(decoded.inputs, rows, manifest.limits.micro_batch);
+  await predictRows(session, manifest, decoded.inputs, batches, cache ?? sink);
   const inferredAt = performance.now();
   const result = outcomes.encode();
   const encodedAt = performance.now();
@@ -56,5 +60,6 @@ async function predict({ pin, source, givenUp }: PredictRequest): Promise<Predic
       infer: (inferredAt - decodedAt) / 1000,
       encode: (encodedAt - inferredAt) / 1000,
     },
+    ...(cache && { cached: cache.report() }),
   };
 }

@@ -5,7 +5,7 @@ import { type ChunkSource, type DecodedChunk, decodeChunk } from '@millrace/batc
 import { ChunkOutcomes } from '../inference/chunk-outcome.js';
 import { type LoadedModel, loadModel } from '../inference/loaded-model.js';
 import type { LoadableModel } from '../inference/messages.js';
-import { microBatches } from '../inference/micro-batch.js';
+import { firstRows, microBatches } from '../inference/micro-batch.js';
 import type { RunOutput } from '../inference/onnx-session.js';
 import { predictRows } from '../inference/predict-rows.js';
 import type { LostRows, SuspectReply, SuspectRequest } from './messages.js';
@@ -48,7 +48,7 @@ async function openChunk(model: LoadableModel, source: ChunkSource): Promise<Uin
   const loaded = await loadModel(model);
   const decoded = decodeChunk(source, loaded.reader);
   open = { ...loaded, decoded, firstRow: source.firstRow };
-  return microBatches(decoded.inputs, decoded.valid.length, loaded.manifest.limits.micro_batch);
+  return microBatches(decoded.inputs, firstRows(decoded.valid.length), loaded.manifest.limits.micro_batch);
 }
 
 async function predictPart(rows: Uint32Array): Promise<Uint8Array> {

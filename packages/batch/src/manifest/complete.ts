@@ -35,6 +35,7 @@ export function completeManifest(file: ManifestFile, graph: Graph): Manifest {
   };
   if (file.description !== undefined) manifest.description = file.description;
   if (file.default_outputs !== undefined) manifest.default_outputs = file.default_outputs;
+  if (file.cache !== undefined) manifest.cache = file.cache;
   problems.push(...outputNameProblems(manifest), ...fixedBatchProblems(file, fixedBatch));
   refuse(problems);
 

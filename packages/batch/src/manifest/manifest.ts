@@ -77,6 +77,18 @@ const LIMITS = {
   pool: PoolName.describe('The group of workers that runs this model.'),
 };
 
+/** Which predictions are kept; `packages/queue/src/prediction-cache.ts` says where and how. */
+export const CacheLimits = strict({
+  rows: z.int().min(2).max(10_000_000).describe('The most rows whose predictions are kept.'),
+  ttl_seconds: z
+    .int()
+    .min(1)
+    .max(366 * 86_400)
+    .default(86_400)
+    .describe('How long a prediction is kept at the most.'),
+}).describe('Keeps predictions, so that equal rows are predicted once. Left out, every row is predicted.');
+export type CacheLimits = z.infer<typeof CacheLimits>;
+
 const Input = strict(INPUT);
 export type Input = z.infer<typeof Input>;
 const Output = strict(OUTPUT);
@@ -116,6 +128,7 @@ export const ManifestFile = strict({
   primary: NAME.optional().describe('The output that `predictions` lists; left out, the first.'),
   default_outputs: DEFAULT_OUTPUTS.optional(),
   limits: strict({ ...LIMITS, micro_batch: LIMITS.micro_batch.optional() }).optional(),
+  cache: CacheLimits.optional(),
 }).superRefine((file, context) => {
   (file.features ?? []).forEach((feature, index) => {
     for (const message of featureProblems(feature)) {
@@ -133,6 +146,7 @@ export const Manifest = strict({
   primary: NAME,
   default_outputs: DEFAULT_OUTPUTS.optional(),
   limits: strict(LIMITS),
+  cache: CacheLimits.optional(),
 });
 export type Manifest = z.infer<typeof Manifest>;
 
