@@ -25,7 +25,7 @@ export const BODIES: readonly BodySpec[] = [
   { model: 'iris', format: 'ndjson', rows: 1, flaw: 'none' },
   { model: 'iris', format: 'json', rows: 40, flaw: 'invalid' },
   { model: 'iris', format: 'csv', rows: 2_000, flaw: 'invalid' },
-  { model: 'iris', format: 'csv', rows: 20_000, flaw: 'none' },
+  { model: 'iris', format: 'csv', rows: 70_000, flaw: 'none' },
   { model: 'iris', format: 'ndjson', rows: 40_000, flaw: 'none' },
   { model: 'poison', format: 'json', rows: 3, flaw: 'invalid' },
   { model: 'poison', format: 'json', rows: 200, flaw: 'throws' },

@@ -65,7 +65,7 @@ const ELSEWHERE =
   /^(hello|info|client|select|ping|quit|subscribe|unsubscribe|scan|pttl|config)\b|^(ticks|alarms): |: client$|\b(model|models|worker|workers|aliases)$/;
 
 const LANES = 4;
-const ROWS = 20_000;
+const ROWS = 40_000;
 const LEAD_MS = 1_200;
 const WAITING = { timeout: 40_000, interval: 50 };
 const redis = useRedis({ appendonly: 'no' });

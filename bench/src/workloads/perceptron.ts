@@ -28,7 +28,6 @@ export function perceptronWorkload(rows: number, directory: string): Workload {
     join(folder, 'model.json'),
     JSON.stringify({
       features: names.map((name) => ({ name, type: 'float', min: 0, max: VALUE_MAX })),
-      limits: { micro_batch: MICRO_BATCH },
     }),
   );
   const values = Float64Array.from({ length: rows * names.length }, () =>

@@ -69,7 +69,7 @@ export function parseModelRef(ref: string): ModelRef | undefined {
 
 /** A chunk is to keep one inference thread busy for about this long: the queue's cost vanishes, a kill repeats little. */
 const CHUNK_SECONDS = 0.25;
-const CHUNK_ROWS_MAX = 16_384;
+const CHUNK_ROWS_MAX = 65_536;
 /** Numbers that go into and come out of the model for one chunk; bounds memory, and the length of its result's text. */
 const CHUNK_VALUES_MAX = 4_000_000;
 

@@ -87,8 +87,8 @@ const descriptor = (secondsPerRow: number, width: number | null, length = 1): Mo
 });
 
 it.each([
-  [1e-12, 16_384],
-  [0.25 / 16_384, 16_384],
+  [1e-12, 65_536],
+  [0.25 / 65_536, 65_536],
   [0.001, 250],
   [0.2, 1],
   [1, 1],
@@ -98,7 +98,7 @@ it.each([
 });
 
 it.each([
-  [3, 16_384],
+  [3, 65_536],
   [999, 4_000],
   [99_999, 40],
 ])('a fast model with outputs of %d numbers gets chunks of %d rows', (width, rows) => {
@@ -106,7 +106,7 @@ it.each([
 });
 
 it.each([
-  [1, null, 16_384],
+  [1, null, 61_538],
   [1, 3_999_999, 1],
   [1_000_000, 3, 3],
   [2_000, 2_000, 1_000],

@@ -6,7 +6,7 @@ import { ChunkSplitter } from '@millrace/batch/split/chunk-splitter';
 import type { LineFormat } from '@millrace/batch/split/record-borders';
 
 /** A chunk is closed when it has reached this. */
-export const CHUNK_BYTES = 1024 * 1024;
+export const CHUNK_BYTES = 2 * 1024 * 1024;
 
 /**
  * `columns` is filled by the header line, which comes before the first chunk; it stays empty for NDJSON.

@@ -1,12 +1,13 @@
 /** Tries versions as a worker would before it serves them, and measures them. */
 import { relative } from 'node:path';
 import { modelKey } from '@millrace/batch/model';
+import { recommended } from '../inference/micro-batch-curve.js';
 import { prove } from '../inference/prove.js';
 import type { FoundVersion } from '../models/model-directory.js';
 import { readVersionFiles } from '../models/version-files.js';
 import { describeModel } from './describe-model.js';
 import { findVersions } from './find-versions.js';
-import { measureMicroBatches, recommended } from './micro-batches.js';
+import { measureMicroBatches } from './micro-batches.js';
 
 type Write = (line: string) => void;
 
@@ -57,15 +58,13 @@ async function measure(
 ): Promise<void> {
   const measured = await measureMicroBatches(path, manifest, rows);
   write('rows/s of one thread, inference alone, by micro-batch');
-  for (const { microBatch, rowsPerSecond } of measured) {
-    const bar = '█'.repeat(
-      Math.round((30 * rowsPerSecond) / Math.max(...measured.map((each) => each.rowsPerSecond))),
-    );
-    write(
-      `  ${String(microBatch).padStart(6)}  ${Math.round(rowsPerSecond).toLocaleString('en').padStart(12)}  ${bar}`,
-    );
+  const fastest = Math.min(...measured.map(({ secondsPerRow }) => secondsPerRow));
+  for (const { microBatch, secondsPerRow } of measured) {
+    const bar = '█'.repeat(Math.round((30 * fastest) / secondsPerRow));
+    const rowsPerSecond = Math.round(1 / secondsPerRow).toLocaleString('en');
+    write(`  ${String(microBatch).padStart(6)}  ${rowsPerSecond.padStart(12)}  ${bar}`);
   }
   const { micro_batch: own, fixed_batch: fixed } = manifest.limits;
   if (fixed !== undefined) write(`the graph takes just ${fixed} rows at once`);
-  else write(`recommended: "limits": {"micro_batch": ${recommended(measured)}} (now ${own})`);
+  else write(`recommended: "limits": {"micro_batch": ${recommended(measured).microBatch}} (now ${own})`);
 }

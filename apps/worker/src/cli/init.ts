@@ -5,7 +5,6 @@ import type { Manifest, ManifestFile } from '@millrace/batch/manifest/manifest';
 import { MODEL_VERSION } from '@millrace/batch/model';
 import { prove } from '../inference/prove.js';
 import { readVersionFiles } from '../models/version-files.js';
-import { measureMicroBatches, recommended } from './micro-batches.js';
 
 /** @returns the exit code @throws Error when the file cannot be served, or there is a model.json already */
 export async function init(path: string, write: (line: string) => void): Promise<number> {
@@ -19,8 +18,7 @@ export async function init(path: string, write: (line: string) => void): Promise
   await readVersionFiles({ path }).catch((error: Error) => {
     throw new Error(`${path} cannot be served: ${error.message}`);
   });
-  const { manifest, example, doubt } = await prove({ path, file: {} });
-  const measured = doubt === undefined ? await measureMicroBatches(path, manifest, [example]) : [];
+  const { manifest } = await prove({ path, file: {} });
   const schema = join(dirname(path), '../../model.schema.json');
   const hasSchema = await access(schema).then(
     () => true,
@@ -30,9 +28,6 @@ export async function init(path: string, write: (line: string) => void): Promise
     ...(hasSchema ? { $schema: '../../model.schema.json' } : {}),
     description: '',
     ...draftOf(manifest),
-    ...(manifest.limits.fixed_batch === undefined && measured.length > 0
-      ? { limits: { micro_batch: recommended(measured), pool: 'default' } }
-      : {}),
   };
   await writeFile(target, `${JSON.stringify(file, null, 2)}\n`, { flag: 'wx' });
   write(`${relative(process.cwd(), target)} is written. Now`);

@@ -6,9 +6,8 @@ import { completeManifest } from '@millrace/batch/manifest/complete';
 import { type Graph, isTensor } from '@millrace/batch/manifest/graph';
 import type { Manifest, ManifestFile } from '@millrace/batch/manifest/manifest';
 import type { Samples } from '@millrace/batch/manifest/samples';
-import { RowReader } from '@millrace/batch/rows/row-reader';
-import { decodeRows } from './decode-rows.js';
 import { influencedOutput, settleInfluence } from './influence.js';
+import { type CurvePoint, measureCurve, recommended, sizesUpTo } from './micro-batch-curve.js';
 import { OnnxSession } from './onnx-session.js';
 import { proveSamples } from './prove-samples.js';
 import { type Answered, hasFiniteAnswers, tryRows } from './tried-rows.js';
@@ -32,9 +31,8 @@ export interface Proof {
   doubt?: string;
 }
 
-const TIMED_MS = 50;
-/** Larger micro-batches are not tried once a run takes longer. */
-const RUN_MS_ENOUGH = 100;
+/** A tenth of a second is long enough for a run: it cannot be interrupted. */
+const CURVE_EFFORT = { sizeMs: 20, runMs: 100 };
 /** Of a model that no row has been found for. */
 const SECONDS_PER_ROW_UNKNOWN = 0.001;
 
@@ -97,37 +95,21 @@ function withShapes(graph: Graph, answered: readonly Answered[]): Graph {
 }
 
 /**
- * Measures larger and larger micro-batches, up to the manifest's or to where a run takes long enough.
- * @param isOpen the manifest's is only a limit: it gets the largest that was measured
- * @returns seconds of inference per row at the largest
+ * Measures the model by the size of its micro-batches, and gives the manifest the one that does best where that is open:
+ * what it says then is only a limit.
+ * @returns seconds of inference per row at the manifest's micro-batch, or at the largest that was tried
  */
 async function chooseMicroBatch(
   session: OnnxSession,
-  { limits, ...manifest }: Manifest,
+  manifest: Manifest,
   rows: readonly unknown[],
   isOpen: boolean,
 ): Promise<number> {
-  const reader = new RowReader({ ...manifest, limits });
-  const largest = limits.micro_batch;
-  let secondsPerRow = SECONDS_PER_ROW_UNKNOWN;
-  for (let size = limits.fixed_batch ?? 1; ; size = Math.min(size * 4, largest)) {
-    const batch = decodeRows(
-      Array.from({ length: size }, (_, at) => rows[at % rows.length]),
-      reader,
-    );
-    const run = () => session.predict({ ...manifest, limits: { ...limits, micro_batch: size } }, batch);
-    const firstAt = performance.now();
-    await run();
-    const isEnough = size >= largest || performance.now() - firstAt > RUN_MS_ENOUGH;
-    const startedAt = performance.now();
-    let runs = 0;
-    while (runs === 0 || (isEnough && performance.now() - startedAt < TIMED_MS)) {
-      await run();
-      runs++;
-    }
-    secondsPerRow = (performance.now() - startedAt) / 1000 / (runs * size);
-    if (!isEnough) continue;
-    if (isOpen && limits.fixed_batch === undefined) limits.micro_batch = size;
-    return secondsPerRow;
-  }
+  const { limits } = manifest;
+  const isChosen = isOpen && limits.fixed_batch === undefined;
+  const sizes = limits.fixed_batch === undefined ? sizesUpTo(limits.micro_batch) : [limits.fixed_batch];
+  const curve = await measureCurve(session, manifest, rows, sizes, CURVE_EFFORT);
+  const point = isChosen ? recommended(curve) : (curve.at(-1) as CurvePoint);
+  if (isChosen) limits.micro_batch = point.microBatch;
+  return point.secondsPerRow;
 }

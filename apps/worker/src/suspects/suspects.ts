@@ -11,7 +11,7 @@ import { SuspectProcess } from './suspect-process.js';
 /** Suspects that a worker runs at once; others wait in the queue. */
 export const SUSPECTS_AT_ONCE = 1;
 
-/** To find a row among 16,384 takes some ten processes: enough for two dozen rows that end theirs in one chunk. */
+/** To find a row among 65,536 takes some twelve processes: enough for a score of rows that end theirs in one chunk. */
 const PROCESSES_MAX = 256;
 const TOTAL_MIN_MS = 60_000;
 const PART_MIN_MS = 1_000;

@@ -8,8 +8,8 @@ import { type Dimension, type Graph, type GraphTensor, type GraphValue, isTensor
 import { type Input, Manifest, type ManifestFile, type Output } from './manifest.js';
 import { problemsOf } from './strict.js';
 
-/** Rows of a micro-batch of a small model; a wide one takes as many as make up `MICRO_BATCH_VALUES`. */
-const MICRO_BATCH_ROWS = 1024;
+/** The most rows of a micro-batch of a small model; a wide one takes as many as make up `MICRO_BATCH_VALUES`. */
+const MICRO_BATCH_ROWS = 4096;
 const MICRO_BATCH_VALUES = 1_048_576;
 
 /**

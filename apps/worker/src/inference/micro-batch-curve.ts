@@ -1,0 +1,82 @@
+/** How fast a model is by the size of its micro-batches: measured on the machine that is to serve it. */
+import type { Manifest } from '@millrace/batch/manifest/manifest';
+import { RowReader } from '@millrace/batch/rows/row-reader';
+import { decodeRows } from './decode-rows.js';
+import type { OnnxSession } from './onnx-session.js';
+
+export interface CurvePoint {
+  /** Rows per run of the session. */
+  microBatch: number;
+  /** Seconds of inference of one thread per row. */
+  secondsPerRow: number;
+}
+
+export interface CurveEffort {
+  /** How long each size is measured, in milliseconds; a size of which one run takes longer is run once. */
+  sizeMs: number;
+  /** Larger sizes are not tried once a run takes longer, in milliseconds. */
+  runMs: number;
+}
+
+/** Each size is measured in so many parts, of which the fastest counts: what else the machine does makes none faster. */
+const PARTS = 3;
+/** A smaller micro-batch is preferred when it is nearly as fast: it takes less memory, and is sooner given up. */
+const NEARLY = 0.95;
+
+/**
+ * @param rows valid rows, gone through again and again
+ * @param sizes ascending
+ * @returns at least one point, by rising size
+ */
+export async function measureCurve(
+  session: OnnxSession,
+  manifest: Manifest,
+  rows: readonly unknown[],
+  sizes: readonly number[],
+  { sizeMs, runMs }: CurveEffort,
+): Promise<CurvePoint[]> {
+  const reader = new RowReader(manifest);
+  const curve: CurvePoint[] = [];
+  for (const microBatch of sizes) {
+    const batch = decodeRows(
+      Array.from({ length: microBatch }, (_, at) => rows[at % rows.length]),
+      reader,
+    );
+    const sized = { ...manifest, limits: { ...manifest.limits, micro_batch: microBatch } };
+    const run = () => session.predict(sized, batch);
+    await run();
+    const secondsPerRun = await fastestRun(run, sizeMs);
+    curve.push({ microBatch, secondsPerRow: secondsPerRun / microBatch });
+    if (secondsPerRun * 1000 > runMs) break;
+  }
+  return curve;
+}
+
+/** Seconds of a run, in the fastest of the parts of `ms`. */
+async function fastestRun(run: () => Promise<unknown>, ms: number): Promise<number> {
+  const startedAt = performance.now();
+  let fastest = Number.POSITIVE_INFINITY;
+  while (performance.now() - startedAt < ms) {
+    const partAt = performance.now();
+    let runs = 0;
+    while (runs === 0 || performance.now() - partAt < ms / PARTS) {
+      await run();
+      runs++;
+    }
+    fastest = Math.min(fastest, (performance.now() - partAt) / 1000 / runs);
+  }
+  return fastest;
+}
+
+/** The smallest size that is nearly as fast as the fastest. */
+export function recommended(curve: readonly CurvePoint[]): CurvePoint {
+  const best = Math.min(...curve.map(({ secondsPerRow }) => secondsPerRow));
+  return curve.find(({ secondsPerRow }) => secondsPerRow * NEARLY <= best) as CurvePoint;
+}
+
+/** From one row on, each size four times the one before, up to the largest. */
+export function sizesUpTo(largest: number): number[] {
+  const sizes: number[] = [];
+  for (let size = 1; size < largest; size *= 4) sizes.push(size);
+  return [...sizes, largest];
+}
