@@ -1,15 +1,15 @@
 /** What a worker counts. */
 import type { ChunkResult } from '@millrace/batch/results/encode-chunk';
+import { STEPS, type StepSeconds } from '@millrace/batch/step-seconds';
 import { STEP_SECONDS, WAIT_SECONDS } from '@millrace/process/metrics';
 import { MENDS, type Mend } from '@millrace/queue/reaper';
 import { Counter, Histogram, type Registry } from 'prom-client';
-
-export type Step = 'begin' | 'decode' | 'infer' | 'encode' | 'commit';
 
 export class WorkerMetrics {
   private readonly chunks: Counter<'outcome'>;
   private readonly rows: Counter<'model' | 'outcome'>;
   private readonly steps: Histogram<'step'>;
+  private readonly chunkSeconds: Histogram;
   private readonly waiting: Histogram;
   private readonly mends: Counter<'what'>;
   private readonly expired: Counter;
@@ -30,9 +30,15 @@ export class WorkerMetrics {
     });
     this.steps = new Histogram({
       name: 'millrace_chunk_step_seconds',
-      help: 'Seconds a chunk spends in each step.',
+      help: 'Seconds that a committed chunk spent in each step since it was queued.',
       labelNames: ['step'],
       buckets: STEP_SECONDS,
+      registers,
+    });
+    this.chunkSeconds = new Histogram({
+      name: 'millrace_chunk_seconds',
+      help: 'Seconds from the moment a committed chunk was queued until it was committed: the sum of its steps.',
+      buckets: WAIT_SECONDS,
       registers,
     });
     this.waiting = new Histogram({
@@ -68,8 +74,10 @@ export class WorkerMetrics {
     this.waiting.observe(seconds);
   }
 
-  step(step: Step, seconds: number): void {
-    this.steps.observe({ step }, seconds);
+  /** @param seconds of a committed chunk, by step and from being queued on */
+  timed({ seconds, total }: { seconds: StepSeconds; total: number }): void {
+    for (const step of STEPS) this.steps.observe({ step }, seconds[step]);
+    this.chunkSeconds.observe(total);
   }
 
   ended(outcome: 'committed' | 'repeated' | 'gone' | 'handed_back' | 'timed_out' | 'retried'): void {

@@ -8,10 +8,12 @@ import type { ChunkRun, RunOutcome } from '@millrace/queue/consumer';
 import type { FinishedEvents } from '@millrace/queue/finished-events';
 import type { TaskStore } from '@millrace/queue/task-store';
 import type { CachedPredictions, CachedReply } from './cache/cached-predictions.js';
+import { ChunkClock } from './chunk-clock.js';
 import { TimeLimitError } from './inference/inference-thread.js';
 import type { PredictRequest } from './inference/messages.js';
 import type { InferencePool } from './inference/pool.js';
-import type { Step, WorkerMetrics } from './metrics.js';
+import type { WorkerMetrics } from './metrics.js';
+import { monotonicMs } from './monotonic.js';
 import type { Suspects } from './suspects/suspects.js';
 
 export interface RunChunkDeps {
@@ -27,6 +29,10 @@ export interface RunChunkDeps {
   pins(): readonly string[];
 }
 
+interface TimedRun extends ChunkRun {
+  clock: ChunkClock;
+}
+
 const SETTLED: RunOutcome = { kind: 'settled' };
 /** Until a chunk that cannot be run or stored now is offered again; doubled with every start, up to the limit. */
 const HAND_BACK_MS = 500;
@@ -34,7 +40,8 @@ const HAND_BACK_MAX_MS = 30_000;
 /** Until a suspect chunk for which there was no place is offered again. */
 const SUSPECT_WAIT_MS = 1_000;
 
-export async function runChunk(deps: RunChunkDeps, run: ChunkRun): Promise<RunOutcome> {
+export async function runChunk(deps: RunChunkDeps, taken: ChunkRun): Promise<RunOutcome> {
+  const run = { ...taken, clock: new ChunkClock(taken.waitedMs) };
   if (run.starts <= 1) deps.metrics.waited(run.waitedMs / 1000);
   try {
     return run.isSuspect ? await attemptApart(deps, run) : await attempt(deps, run, predictInThread);
@@ -47,7 +54,7 @@ export async function runChunk(deps: RunChunkDeps, run: ChunkRun): Promise<RunOu
 }
 
 /** Runs a suspect chunk while no other one runs: those that wait do so in the queue, where they hold nothing up. */
-async function attemptApart(deps: RunChunkDeps, run: ChunkRun): Promise<RunOutcome> {
+async function attemptApart(deps: RunChunkDeps, run: TimedRun): Promise<RunOutcome> {
   const giveBack = deps.suspects.reserve();
   if (giveBack === undefined) return handBack(deps, SUSPECT_WAIT_MS);
   try {
@@ -59,10 +66,11 @@ async function attemptApart(deps: RunChunkDeps, run: ChunkRun): Promise<RunOutco
 
 /** What a chunk came to, and what is to be done once that is committed. */
 type Predicted = Pick<CachedReply, 'result' | 'onCommit'>;
-type Predict = (deps: RunChunkDeps, run: ChunkRun, request: PredictRequest) => Promise<Predicted>;
+type Predict = (deps: RunChunkDeps, run: TimedRun, request: PredictRequest) => Promise<Predicted>;
 
-async function attempt(deps: RunChunkDeps, run: ChunkRun, how: Predict): Promise<RunOutcome> {
-  const begun = await timed(deps, 'begin', () => deps.store.begin(run.task, run.chunk, deps.pins()));
+async function attempt(deps: RunChunkDeps, run: TimedRun, how: Predict): Promise<RunOutcome> {
+  const askedAt = monotonicMs();
+  const begun = await deps.store.begin(run.task, run.chunk, deps.pins());
   switch (begun.kind) {
     case 'done':
     case 'gone':
@@ -74,6 +82,7 @@ async function attempt(deps: RunChunkDeps, run: ChunkRun, how: Predict): Promise
     case 'lost':
       return fail(deps, run, begun.chunk, 'input_lost', 'the bytes of this row are no longer stored');
     case 'started':
+      run.clock.begin(askedAt, begun.chunk.begunAt);
       if (run.stalls > STALLS_MAX) {
         const reason = `${run.stalls} workers were lost over the chunk of this row`;
         return fail(deps, run, begun.chunk, 'worker_lost', reason);
@@ -84,12 +93,12 @@ async function attempt(deps: RunChunkDeps, run: ChunkRun, how: Predict): Promise
 
 async function predict(
   deps: RunChunkDeps,
-  run: ChunkRun,
+  run: TimedRun,
   chunk: StartedChunk,
   how: Predict,
 ): Promise<RunOutcome> {
   const { pin, format, columns, firstRow, rows } = chunk;
-  const bytes = Uint8Array.from(chunk.bytes);
+  const bytes = ownBytes(chunk.bytes);
   let predicted: Predicted;
   try {
     predicted = await how(deps, run, { pin, source: { format, columns, firstRow, rows, bytes } });
@@ -105,7 +114,7 @@ async function predict(
 /** Stops between micro-batches when the task ends under it. @throws TaskEndedError */
 async function predictInThread(
   deps: RunChunkDeps,
-  run: ChunkRun,
+  run: TimedRun,
   request: PredictRequest,
 ): Promise<Predicted> {
   const givenUp = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
@@ -113,7 +122,7 @@ async function predictInThread(
   end.heard.then(() => Atomics.store(new Int32Array(givenUp), 0, 1));
   try {
     const reply = await deps.cache.predict(deps.pool, { ...request, givenUp });
-    for (const [step, each] of Object.entries(reply.seconds)) deps.metrics.step(step as Step, each);
+    run.clock.compute(reply.times);
     return reply;
   } catch (error) {
     throw Atomics.load(new Int32Array(givenUp), 0) === 0 ? error : new TaskEndedError();
@@ -127,15 +136,20 @@ class TaskEndedError extends Error {}
 
 async function predictApart(
   deps: RunChunkDeps,
-  run: ChunkRun,
+  run: TimedRun,
   { pin, source }: PredictRequest,
 ): Promise<Predicted> {
   const ids = { task_id: run.task, chunk: run.chunk, rows: source.rows, lost_workers: run.stalls };
   deps.log.warn('a suspect chunk is run in a process of its own', ids);
-  return { result: await deps.suspects.predict(deps.pool.model(pin), source, run.handedBack) };
+  const startedAt = monotonicMs();
+  const result = await deps.suspects.predict(deps.pool.model(pin), source, run.handedBack);
+  // Part by part, and its steps with each: all of it counts as inference.
+  const encodedAt = monotonicMs();
+  run.clock.compute({ startedAt, decodedAt: startedAt, inferredAt: encodedAt, encodedAt });
+  return { result };
 }
 
-function suspect(deps: RunChunkDeps, run: ChunkRun, chunk: StartedChunk): RunOutcome {
+function suspect(deps: RunChunkDeps, run: TimedRun, chunk: StartedChunk): RunOutcome {
   deps.log.warn('a chunk exceeded its time limit', { ...idsOf(run, chunk), model: chunk.model });
   deps.metrics.ended('timed_out');
   return { kind: 'suspect' };
@@ -143,7 +157,7 @@ function suspect(deps: RunChunkDeps, run: ChunkRun, chunk: StartedChunk): RunOut
 
 function retry(
   deps: RunChunkDeps,
-  run: ChunkRun,
+  run: TimedRun,
   chunk: StartedChunk,
   error: unknown,
 ): RunOutcome | Promise<RunOutcome> {
@@ -159,7 +173,7 @@ function retry(
   return { kind: 'retry', reason };
 }
 
-function handBackLater(deps: RunChunkDeps, { starts }: ChunkRun): RunOutcome {
+function handBackLater(deps: RunChunkDeps, { starts }: TimedRun): RunOutcome {
   return handBack(deps, Math.min(HAND_BACK_MS * 2 ** Math.min(starts, 16), HAND_BACK_MAX_MS));
 }
 
@@ -171,25 +185,27 @@ function handBack({ metrics }: RunChunkDeps, afterMs: number): RunOutcome {
 /** Commits the same error for every row of a chunk that cannot be predicted. */
 function fail(
   deps: RunChunkDeps,
-  run: ChunkRun,
+  run: TimedRun,
   chunk: ChunkPlace,
   code: RowCode,
   message: string,
 ): Promise<RunOutcome> {
+  run.clock.compute();
   deps.log.error('the rows of a chunk failed', { ...idsOf(run, chunk), rows: chunk.rows, code });
   return commit(deps, run, chunk, { result: encodeFailedChunk(chunk.firstRow, chunk.rows, code, message) });
 }
 
 async function commit(
   deps: RunChunkDeps,
-  run: ChunkRun,
+  run: TimedRun,
   chunk: ChunkPlace,
   { result, onCommit }: Predicted,
 ): Promise<RunOutcome> {
   const { store, metrics, log } = deps;
-  const committed = await timed(deps, 'commit', () => store.commit(run.task, run.chunk, result));
+  const committed = await store.commit(run.task, run.chunk, result, run.clock.times);
   if (committed.kind === 'done' || committed.kind === 'gone') return overtaken(deps, committed.kind);
   metrics.ended('committed');
+  metrics.timed(run.clock.end());
   metrics.committed(chunk.model, result);
   onCommit?.();
   log.debug('a chunk was committed', { ...idsOf(run, chunk), ...result.counts });
@@ -207,17 +223,11 @@ function overtaken({ metrics }: RunChunkDeps, how: 'done' | 'gone'): RunOutcome 
   return SETTLED;
 }
 
-async function timed<T>(
-  { metrics }: RunChunkDeps,
-  step: 'begin' | 'commit',
-  work: () => Promise<T>,
-): Promise<T> {
-  const startedAt = performance.now();
-  const value = await work();
-  metrics.step(step, (performance.now() - startedAt) / 1000);
-  return value;
+/** The bytes in a buffer of their own, which can be moved to a thread: those of a small reply share theirs with others. */
+function ownBytes(bytes: Buffer): Uint8Array {
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
 }
 
-function idsOf(run: ChunkRun, { requestId }: ChunkPlace): Record<string, string | number> {
+function idsOf(run: TimedRun, { requestId }: ChunkPlace): Record<string, string | number> {
   return { task_id: run.task, request_id: requestId, chunk: run.chunk };
 }

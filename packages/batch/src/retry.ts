@@ -1,6 +1,7 @@
 /** Which rows of a finished task a retry takes, and what the task comes to with it. */
 import { FAILED_ROW_CODES, HALTED_ROW_CODES, type RowCode } from './errors.js';
 import { finalStatus, type Ledger } from './ledger.js';
+import { addSeconds } from './step-seconds.js';
 import type { Task } from './task.js';
 
 /** Rows that we or the model failed and that still are there, and those that were never tried. */
@@ -32,5 +33,11 @@ export function withRetry(task: Task, retry: Task): Task {
     invalid: task.ledger.invalid + retry.ledger.invalid,
     failed: (task.errorCounts.input_lost ?? 0) + retry.ledger.failed,
   };
-  return { ...task, ledger, errorCounts, status: finalStatus(ledger) };
+  return { ...task, ...bothSeconds(task, retry), ledger, errorCounts, status: finalStatus(ledger) };
+}
+
+/** A chunk of either may be without: it was given up before it was begun. */
+function bothSeconds({ seconds: first }: Task, { seconds: second }: Task): Pick<Task, 'seconds'> {
+  const seconds = first && second ? addSeconds(first, second) : (first ?? second);
+  return seconds === undefined ? {} : { seconds };
 }

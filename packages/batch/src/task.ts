@@ -4,6 +4,7 @@ import type { Ledger } from './ledger.js';
 import type { CsvColumn } from './rows/row-reader.js';
 import type { LineFormat } from './split/record-borders.js';
 import type { TaskStatus } from './status.js';
+import { STEPS, type StepSeconds } from './step-seconds.js';
 
 export type ErrorCounts = Readonly<Partial<Record<RowCode, number>>>;
 
@@ -48,6 +49,8 @@ export interface Task {
   retryDepth: number;
   /** The task that was made of those of its rows. */
   retriedBy?: string;
+  /** Of its committed chunks, added up; absent before the first. */
+  seconds?: StepSeconds;
   /** Why the task as a whole came to nothing. */
   error?: { code: RequestCode; message: string };
 }
@@ -63,11 +66,21 @@ export function taskView(task: Task, waitingFor?: string): Record<string, unknow
     started_at: isoTime(task.startedAt),
     finished_at: isoTime(task.finishedAt),
     expires_at: isoTime(task.expiresAt),
+    ...(task.seconds === undefined ? {} : { seconds: secondsView(task.seconds) }),
     ...(task.deadlineAt === undefined ? {} : { deadline_at: isoTime(task.deadlineAt) }),
     ...(task.retryOf === undefined ? {} : { retry_of: task.retryOf }),
     ...(waitingFor === undefined ? {} : { waiting_for: waitingFor }),
     ...(task.error === undefined ? {} : { error: task.error }),
   };
+}
+
+function secondsView(seconds: StepSeconds): Record<string, number> {
+  const total = STEPS.reduce((sum, step) => sum + seconds[step], 0);
+  const rounded = (value: number) => Math.round(value * 1e6) / 1e6;
+  return Object.fromEntries([
+    ...STEPS.map((step) => [step, rounded(seconds[step])]),
+    ['total', rounded(total)],
+  ]);
 }
 
 export function isoTime(time: number | undefined): string | null {

@@ -30,6 +30,8 @@ export interface StartedChunk extends ChunkPlace {
   /** The version with the files that it had when the task was accepted. */
   pin: string;
   bytes: Buffer;
+  /** When it was begun, in microseconds by the clock of Redis. */
+  begunAt: number;
 }
 
 export function parseBegun(answer: unknown): Begun {
@@ -44,9 +46,9 @@ export function parseBegun(answer: unknown): Begun {
       return { kind, chunk: { firstRow, rows, model, requestId } };
     }
     case 'started': {
-      const [kind, firstRow, rows, model, requestId, format, columns, fingerprint, bytes] = reply;
+      const [kind, firstRow, rows, model, requestId, format, columns, fingerprint, bytes, begunAt] = reply;
       const pin = `${model} ${fingerprint}`;
-      return { kind, chunk: { firstRow, rows, model, requestId, format, columns, pin, bytes } };
+      return { kind, chunk: { firstRow, rows, model, requestId, format, columns, pin, bytes, begunAt } };
     }
   }
 }
@@ -70,5 +72,6 @@ const BeginReply = z.union([
       .transform((columns) => columns ?? []),
     Text,
     z.instanceof(Buffer),
+    Count,
   ]),
 ]);

@@ -2,9 +2,13 @@
 import type { RequestCode, RowCode } from '@millrace/batch/errors';
 import { OUTCOMES } from '@millrace/batch/ledger';
 import { STATUSES } from '@millrace/batch/status';
+import { STEPS, type Step, type StepSeconds } from '@millrace/batch/step-seconds';
 import type { ErrorCounts, Task } from '@millrace/batch/task';
 import { z } from 'zod';
 import { codeOfErrorCount } from './scripts/error-groups.js';
+
+/** Of the task hash: how long the chunks of a task have spent in a step. */
+const microsecondsField = <S extends Step>(step: S): `us:${S}` => `us:${step}`;
 
 const Count = z.string().min(1).transform(Number).pipe(z.number());
 
@@ -35,6 +39,10 @@ const TaskRecord = z.object({
     (typeof OUTCOMES)[number],
     typeof Count
   >),
+  ...(Object.fromEntries(STEPS.map((step) => [microsecondsField(step), Count.optional()])) as Record<
+    `us:${Step}`,
+    z.ZodOptional<typeof Count>
+  >),
   columns: ColumnsJson.optional(),
   retry_of: z.string().optional(),
   retry_depth: Count.prefault('0'),
@@ -64,6 +72,7 @@ export function parseTask(hash: Record<string, string>): Task {
     resultBytes: record.result_bytes,
     createdAt: record.created_at,
   };
+  if (record['us:commit'] !== undefined) task.seconds = secondsOf(record);
   if (record.started_at !== undefined) task.startedAt = record.started_at;
   if (record.finished_at !== undefined) task.finishedAt = record.finished_at;
   if (record.expires_at !== undefined) task.expiresAt = record.expires_at;
@@ -76,6 +85,11 @@ export function parseTask(hash: Record<string, string>): Task {
     task.error = { code: record.error_code as RequestCode, message: record.error_message ?? '' };
   }
   return task;
+}
+
+function secondsOf(record: z.infer<typeof TaskRecord>): StepSeconds {
+  const seconds = STEPS.map((step) => [step, (record[microsecondsField(step)] ?? 0) / 1e6]);
+  return Object.fromEntries(seconds) as StepSeconds;
 }
 
 /** By code, in the order of their names. Those of halted rows are outcomes in the ledger; the others were counted by the commits. */

@@ -5,6 +5,7 @@ import type { ErrorExample } from '@millrace/batch/results/error-groups';
 import type { CsvColumn } from '@millrace/batch/rows/row-reader';
 import type { Chunk } from '@millrace/batch/split/chunk-splitter';
 import { isTerminal } from '@millrace/batch/status';
+import type { StepSeconds } from '@millrace/batch/step-seconds';
 import type { Task } from '@millrace/batch/task';
 import { type Begun, parseBegun } from './begun.js';
 import type { RedisConnection } from './connection.js';
@@ -35,6 +36,13 @@ export interface NewTask {
   /** How many retries it makes in a row: 1 for that of a submission. */
   retryDepth?: number;
   requestId: string;
+}
+
+/** What a run of a chunk has measured by the time that it commits. */
+export interface ChunkTimes {
+  seconds: Omit<StepSeconds, 'commit'>;
+  /** When its result was encoded, in microseconds by the clock of Redis, as `begin` gave it and the time since. */
+  encodedAt: number;
 }
 
 const OPEN_CHUNK = /^(pending|running) /;
@@ -207,6 +215,7 @@ export class TaskStore {
     id: string,
     chunk: number,
     { counts, segments, errorGroups = {} }: ChunkResult,
+    times?: ChunkTimes,
   ): Promise<Committed> {
     const [now, ...finish] = this.finishArguments(id);
     const reply = await this.scripts.commit(
@@ -222,6 +231,7 @@ export class TaskStore {
       this.lifetimes.unfinishedMs,
       ...finish,
       this.keys.progress(),
+      ...timeArguments(times),
       ...errorArguments(errorGroups),
       ...Object.entries(segments).flatMap(([name, bytes]) => [name, bufferOf(bytes)]),
     );
@@ -354,6 +364,15 @@ function fieldsOf(task: NewTask, createdAt: number): (string | number)[] {
     ...(task.retryOf === undefined ? {} : { retry_of: task.retryOf, retry_depth: task.retryDepth ?? 1 }),
   };
   return Object.entries(record).flat();
+}
+
+/** The seconds of the steps up to encoding as the COMMIT script takes them, in microseconds. */
+function timeArguments(times: ChunkTimes | undefined): (string | number)[] {
+  if (times === undefined) return ['', '', '', '', ''];
+  const { wait, decode, infer, encode } = times.seconds;
+  return [wait, decode, infer, encode]
+    .map((each) => Math.round(each * 1e6))
+    .concat(Math.round(times.encodedAt));
 }
 
 function taskOf(record: Record<string, string>): Task | undefined {

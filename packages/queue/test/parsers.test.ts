@@ -95,7 +95,12 @@ describe('what a worker gets when it starts a chunk', () => {
             JSON.stringify(columns),
             'f1',
           ];
-          const begun = parseBegun([...texts.map((text) => Buffer.from(text)), Buffer.from(bytes)]);
+          const reply = [
+            ...texts.map((text) => Buffer.from(text)),
+            Buffer.from(bytes),
+            Buffer.from('1795399639958880'),
+          ];
+          const begun = parseBegun(reply);
           expect(begun).toEqual({
             kind: 'started',
             chunk: {
@@ -107,6 +112,7 @@ describe('what a worker gets when it starts a chunk', () => {
               columns,
               pin: `${model} f1`,
               bytes: Buffer.from(bytes),
+              begunAt: 1_795_399_639_958_880,
             },
           });
         },
@@ -121,7 +127,7 @@ describe('what a worker gets when it starts a chunk', () => {
     const anyReply = fc.oneof(
       fc.anything(),
       fc
-        .tuple(kind, fc.array(fc.oneof(buffer, fc.constant(null)), { maxLength: 8 }))
+        .tuple(kind, fc.array(fc.oneof(buffer, fc.constant(null)), { maxLength: 9 }))
         .map(([first, rest]) => [first, ...rest]),
     );
     fc.assert(

@@ -104,6 +104,7 @@ describe('a task', () => {
         pin: 'iris@1 f1',
         requestId: 'request-1',
         bytes,
+        begunAt: expect.closeTo(Date.now() * 1000, -9),
       },
     });
   });
@@ -154,7 +155,12 @@ describe('a task that comes whole', () => {
       expect(other).toBeGreaterThan(0);
     }
     expect(await redis.redis.zrange(keys.unfinished(), '0', '-1')).toEqual([TASK.id, 'task-2']);
-    expect(await store.begin('task-2', 0, SERVED)).toEqual(await store.begin(TASK.id, 0, SERVED));
+    expect(await store.begin('task-2', 0, SERVED)).toEqual(
+      expect.objectContaining({
+        kind: 'started',
+        chunk: expect.objectContaining({ rows: 3, columns: [1, 'id', 0] }),
+      }),
+    );
   });
 
   it('is recorded once, however often it is sent: what has become of it since stays', async () => {

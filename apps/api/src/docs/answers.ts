@@ -11,6 +11,7 @@ import { Manifest } from '@millrace/batch/manifest/manifest';
 import { Refusal } from '@millrace/batch/model';
 import { EXAMPLES_MAX } from '@millrace/batch/results/error-groups';
 import { isTerminal, STATUSES } from '@millrace/batch/status';
+import { STEPS, type Step } from '@millrace/batch/step-seconds';
 import { z } from 'zod';
 
 export const TIME = z.string().meta({ format: 'date-time' }).nullable();
@@ -46,6 +47,11 @@ const ErrorsByCode = z
     'The rows without a prediction so far; the counts sum to `invalid`, `failed`, `cancelled` and `expired`. Absent when the task failed as a whole.',
   );
 
+const SECONDS_BY_STEP = Object.fromEntries(STEPS.map((step) => [step, z.number().min(0)])) as Record<
+  Step,
+  z.ZodNumber
+>;
+
 export const Task = z.object({
   task_id: TaskId,
   status: z.enum(STATUSES),
@@ -66,6 +72,12 @@ export const Task = z.object({
   started_at: TIME,
   finished_at: TIME,
   expires_at: TIME.describe('From then on the results are gone.'),
+  seconds: z
+    .object({ ...SECONDS_BY_STEP, total: z.number().min(0) })
+    .optional()
+    .describe(
+      'Where the time of its chunks went so far, added up: waiting for a worker and a free thread, decoding rows, inference, encoding results, storing them. Chunks run side by side: the total may exceed the time that the task took.',
+    ),
   deadline_at: TIME.optional().describe('What is not done by then is expired.'),
   waiting_for: z.string().optional().describe('Why an unfinished task does not move.'),
   error: z

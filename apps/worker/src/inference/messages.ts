@@ -25,10 +25,17 @@ export interface PredictRequest {
   lookups?: MessagePort;
 }
 
+/** When the steps of computing a chunk began and ended, in milliseconds by `monotonicMs`. */
+export interface ComputeTimes {
+  startedAt: number;
+  decodedAt: number;
+  inferredAt: number;
+  encodedAt: number;
+}
+
 export interface PredictReply {
   result: ChunkResult;
-  /** Of the thread, by step. */
-  seconds: { decode: number; infer: number; encode: number };
+  times: ComputeTimes;
   /** Of a request with `lookups`. */
   cached?: CacheReport;
 }

@@ -2,6 +2,7 @@
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { decodeChunk } from '@millrace/batch/rows/decode-chunk';
 import { ChunkCache } from '../cache/chunk-cache.js';
+import { monotonicMs } from '../monotonic.js';
 import { ChunkOutcomes } from './chunk-outcome.js';
 import { type LoadedModel, loadModel } from './loaded-model.js';
 import type { PredictReply, PredictRequest, ThreadReply, ThreadRequest } from './messages.js';
@@ -36,9 +37,9 @@ function send(reply: ThreadReply, transferList: ArrayBuffer[] = []): void {
 /** @throws Error when the graph gives other than one answer per row */
 async function predict({ pin, source, givenUp, lookups }: PredictRequest): Promise<PredictReply> {
   const { manifest, reader, session } = loaded.get(pin) as LoadedModel;
-  const startedAt = performance.now();
+  const startedAt = monotonicMs();
   const decoded = decodeChunk(source, reader);
-  const decodedAt = performance.now();
+  const decodedAt = monotonicMs();
   const outcomes = new ChunkOutcomes(manifest, decoded, source.firstRow);
   const flag = givenUp && new Int32Array(givenUp);
   const sink: RowSink = {
@@ -50,16 +51,12 @@ async function predict({ pin, source, givenUp, lookups }: PredictRequest): Promi
   const rows = cache?.missing ?? firstRows(decoded.valid.length);
   const batches = microBatches(decoded.inputs, rows, manifest.limits.micro_batch);
   await predictRows(session, manifest, decoded.inputs, batches, cache ?? sink);
-  const inferredAt = performance.now();
+  const inferredAt = monotonicMs();
   const result = outcomes.encode();
-  const encodedAt = performance.now();
+  const encodedAt = monotonicMs();
   return {
     result,
-    seconds: {
-      decode: (decodedAt - startedAt) / 1000,
-      infer: (inferredAt - decodedAt) / 1000,
-      encode: (encodedAt - inferredAt) / 1000,
-    },
+    times: { startedAt, decodedAt, inferredAt, encodedAt },
     ...(cache && { cached: cache.report() }),
   };
 }

@@ -11,7 +11,7 @@ import { STATUS_MOVES } from './status-moves.js';
  * → {`gone`}: the task has ended, perhaps just now by its deadline · {`done`}
  * · {`unserved`, first_row, rows, model, request_id}: nothing was started
  * · {`lost`, first_row, rows, model, request_id} when the input bytes are missing
- * · {`started`, first_row, rows, model, request_id, format, columns, fingerprint, bytes}
+ * · {`started`, first_row, rows, model, request_id, format, columns, fingerprint, bytes, server time in microseconds}
  */
 const BEGIN: ScriptDefinition = {
   numberOfKeys: 3,
@@ -40,7 +40,8 @@ if state == 'pending' then
 end
 local bytes = redis.call('GET', KEYS[3])
 if not bytes then return {'lost', first_row, rows, task[1], task[2]} end
-return {'started', first_row, rows, task[1], task[2], task[3], task[4], task[5], bytes}
+return {'started', first_row, rows, task[1], task[2], task[3], task[4], task[5], bytes,
+  string.format('%.0f', server_us())}
 `,
 };
 
@@ -67,8 +68,9 @@ return 1
  * it failed: a retry takes them from there.
  * KEYS task, chunks, input, output
  * ARGV index, succeeded, invalid, failed, now, unfinished_ms, results_ms, record_ms, channel, outputs, inputs (key
- *      prefixes), progress channel, how many codes of errors, for each of them code, count, examples, then segment name,
- *      bytes, …
+ *      prefixes), progress channel, microseconds of the steps up to encoding and the server time at its end in
+ *      microseconds (empty: not measured), how many codes of errors, for each of them code, count, examples, then segment
+ *      name, bytes, …
  * → {`committed`} · {`finished`, expires_at, result_bytes} when that ended the task · {`done`} when another run was first · {`gone`}
  */
 const COMMIT: ScriptDefinition = {
@@ -87,9 +89,9 @@ if state == 'done' then return {'done'} end
 if ARGV[2] + ARGV[3] + ARGV[4] ~= tonumber(rows) then
   return redis.error_reply('ERR the counts of chunk ' .. ARGV[1] .. ' do not sum to its ' .. rows .. ' rows')
 end
-local segments = 14 + 3 * ARGV[13]
+local segments = 19 + 3 * ARGV[18]
 local errors = 0
-for index = 14, segments - 1, 3 do errors = errors + ARGV[index + 1] end
+for index = 19, segments - 1, 3 do errors = errors + ARGV[index + 1] end
 if ARGV[3] + ARGV[4] ~= errors then
   return redis.error_reply('ERR the errors of chunk ' .. ARGV[1] .. ' do not sum to its rows without a prediction')
 end
@@ -97,7 +99,7 @@ end
 local input_bytes = redis.call('STRLEN', KEYS[3])
 if ARGV[4] == '0' then redis.call('DEL', KEYS[3]) end
 redis.call('HSET', KEYS[2], ARGV[1], 'done ' .. first_row .. ' ' .. rows)
-for index = 14, segments - 1, 3 do
+for index = 19, segments - 1, 3 do
   redis.call('HINCRBY', KEYS[1], 'errors:' .. ARGV[index], ARGV[index + 1])
   add_examples(KEYS[2], ARGV[index], ARGV[index + 2])
 end
@@ -115,6 +117,12 @@ ledger('invalid', tonumber(ARGV[3]))
 ledger('failed', tonumber(ARGV[4]))
 redis.call('HINCRBY', KEYS[1], 'done', 1)
 redis.call('HSETNX', KEYS[1], 'started_at', ARGV[5])
+if ARGV[17] ~= '' then
+  for at, step in ipairs({'wait', 'decode', 'infer', 'encode'}) do
+    redis.call('HINCRBY', KEYS[1], 'us:' .. step, ARGV[12 + at])
+  end
+  redis.call('HINCRBY', KEYS[1], 'us:commit', string.format('%.0f', math.max(0, server_us() - ARGV[17])))
+end
 if finish_if_done(ARGV[5], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11], KEYS[2]) then
   local task = redis.call('HMGET', KEYS[1], 'expires_at', 'result_bytes')
   return {'finished', task[1], task[2]}

@@ -3,7 +3,8 @@ import { EXAMPLES_MAX } from '@millrace/batch/results/error-groups';
 import { EXAMPLES } from './error-groups.js';
 
 /**
- * Defines `server_now()`, in milliseconds by the clock of Redis, the only one that all processes share; and
+ * Defines `server_now()`, in milliseconds by the clock of Redis, the only one that all processes share; `server_us()`,
+ * the same in microseconds; and
  * `run_id()`, which names this run of the server: another after every restart, and on a replica that has been
  * promoted.
  */
@@ -11,6 +12,10 @@ export const SERVER = `
 local function server_now()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local function server_us()
+  local time = redis.call('TIME')
+  return time[1] * 1000000 + time[2]
 end
 local function run_id()
   return string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')

@@ -1,0 +1,14 @@
+/** Where the time of chunks goes, from being queued to being stored, without gaps. */
+
+/**
+ * `wait` for a worker, its fetching of the rows and a free thread; `decode` the rows into tensors; `infer`; `encode` the
+ * result; `commit` it, with its way to Redis.
+ */
+export const STEPS = ['wait', 'decode', 'infer', 'encode', 'commit'] as const;
+export type Step = (typeof STEPS)[number];
+
+export type StepSeconds = Record<Step, number>;
+
+export function addSeconds(one: StepSeconds, other: StepSeconds): StepSeconds {
+  return Object.fromEntries(STEPS.map((step) => [step, one[step] + other[step]])) as StepSeconds;
+}
