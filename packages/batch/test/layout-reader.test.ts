@@ -11,6 +11,7 @@ const PLAIN = new RowReader(
   manifestOf('x', { name: 'é', type: 'int', default: 7 }, { name: 'b', type: 'bool', default: false }),
 );
 const VECTOR = new RowReader(manifestOf('x', { name: 'v', type: 'vector', length: 3 }));
+const SINGLE = new RowReader(manifestOf({ name: 'v', type: 'vector', length: 1 }));
 const TENSOR = new RowReader(manifestOf({ name: 't', type: 'tensor', shape: [2, 2] }));
 const TEXT = new RowReader(
   tensorOf('string', { name: 's', type: 'string' }, { name: 'c', type: 'category', values: ['a', 'é'] }),
@@ -120,9 +121,14 @@ describe('a CSV record is read by the layout of its columns', () => {
     },
   );
 
+  it.each(['a,', 'a, ', ',b', ' a,b', 'a,"b"', 'a,é', 'a,b\t'])('nor %j, for texts', (record) => {
+    expect(readCsv(TEXT, [1, 0], record)).toBeUndefined();
+  });
+
   it('that are of other models, or spell vectors in JSON, is none', () => {
     expect(csvLayout([1], PLAIN, PLAIN.allocate(1))).toBeUndefined();
     expect(csvLayout([0, 1], VECTOR, VECTOR.allocate(1))).toBeUndefined();
+    expect(csvLayout([0], SINGLE, SINGLE.allocate(1))).toBeUndefined();
     expect(csvLayout([0, [1, 0], [1, 1]], VECTOR, VECTOR.allocate(1))).toBeUndefined();
   });
 });

@@ -45,13 +45,23 @@ export class ByteWriter {
     this.bytes[this.end++] = byte;
   }
 
-  literal(literal: Uint8Array): void {
-    this.append(literal, 0, literal.length);
+  append(source: Uint8Array, from = 0, to = source.length): void {
+    const length = to - from;
+    this.reserve(length);
+    const { bytes, end } = this;
+    if (length > COPIED_SINGLY_MAX) bytes.set(source.subarray(from, to), end);
+    else for (let at = 0; at < length; at++) bytes[end + at] = source[from + at] as number;
+    this.end = end + length;
   }
 
   /** Writes once more what another writer has written from this place on. */
   copy(other: ByteWriter, from: number): void {
     this.append(other.bytes, from, other.end);
+  }
+
+  /** Forgets what was written behind this place. */
+  truncate(length: number): void {
+    this.end = length;
   }
 
   text(text: string): void {
@@ -108,15 +118,6 @@ export class ByteWriter {
     for (; rest % 10 === 0; length--) rest = (rest / 10) | 0;
     this.bytes[this.end++] = POINT;
     this.padded(rest, length);
-  }
-
-  private append(source: Uint8Array, from: number, to: number): void {
-    const length = to - from;
-    this.reserve(length);
-    const { bytes, end } = this;
-    if (length > COPIED_SINGLY_MAX) bytes.set(source.subarray(from, to), end);
-    else for (let at = 0; at < length; at++) bytes[end + at] = source[from + at] as number;
-    this.end = end + length;
   }
 
   private digits(value: number): void {
