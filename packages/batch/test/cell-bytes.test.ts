@@ -80,7 +80,7 @@ describe('the bytes of a value are those of its text', () => {
         }
         expect(textOf(out.written())).toBe(textOf(new TextEncoder().encode(expected)));
       }),
-      { numRuns: 3000 },
+      { numRuns: 1000 },
     );
   });
 

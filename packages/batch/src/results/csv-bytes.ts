@@ -1,4 +1,4 @@
-/** The stored lines of a chunk as CSV, in bytes: what stands in CSV as it does in JSON is copied, other lines are parsed. */
+/** The stored lines of a chunk as CSV, in bytes: texts are copied; lines with escapes that CSV does not know are parsed. */
 import type { RowError, RowId } from '../errors.js';
 import { ByteWriter } from './byte-writer.js';
 import { toCsvLine } from './csv-line.js';
@@ -6,20 +6,20 @@ import { toCsvLine } from './csv-line.js';
 const UTF8 = new TextDecoder();
 const ASCII = new TextEncoder();
 const LF = 0x0a;
-const SPACE = 0x20;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const OPEN_ARRAY = 0x5b;
+const BACKSLASH = 0x5c;
 const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
 const ROW_KEY = ASCII.encode('{"row":');
 const ID_KEY = ASCII.encode(',"id":');
 const PREDICTION_TEXT = ',"prediction":';
 const PREDICTION_KEY = ASCII.encode(PREDICTION_TEXT);
+const CODE_KEY = ASCII.encode(',"error":{"code":');
+const MESSAGE_KEY = ASCII.encode(',"message":');
+const LINE_END = ASCII.encode('\r\n');
 const NO_ERROR = ASCII.encode(',,\r\n');
-
-/** Bytes of a JSON value that say no more than themselves, neither in JSON nor in CSV. */
-const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) => (byte >= SPACE ? 1 : 0));
-for (const byte of ASCII.encode('",\\}')) PLAIN[byte] = 0;
 
 /** @param lines whole lines of NDJSON, as `encodeChunk` has made them */
 export function csvOfLines(lines: Uint8Array): Uint8Array {
@@ -36,33 +36,62 @@ export function csvOfLines(lines: Uint8Array): Uint8Array {
   return out.written();
 }
 
-/** False, with nothing of meaning written, for an error, and for texts that are spelled otherwise in CSV. */
+/** False, with nothing of meaning written, for a line with a text that JSON spells with other escapes than `\\"`. */
 function writeCopied(lines: Uint8Array, start: number, end: number, out: ByteWriter): boolean {
-  let at = writePlain(lines, start + ROW_KEY.length, out);
+  let at = writeScalar(lines, start + ROW_KEY.length, out);
   out.byte(COMMA);
-  if (standsAt(ID_KEY, lines, at)) at = writePlain(lines, at + ID_KEY.length, out);
-  if (!standsAt(PREDICTION_KEY, lines, at)) return false;
+  if (standsAt(ID_KEY, lines, at)) at = writeScalar(lines, at + ID_KEY.length, out);
+  if (at === -1) return false;
   out.byte(COMMA);
-  const prediction = at + PREDICTION_KEY.length;
-  const isList = lines[prediction] === OPEN_ARRAY || lines[prediction] === OPEN_OBJECT;
-  const behind = isList ? writeQuoted(lines, prediction, end - 1, out) : writePlain(lines, prediction, out);
-  out.append(NO_ERROR);
-  return behind === end - 1;
+  if (standsAt(PREDICTION_KEY, lines, at)) {
+    at += PREDICTION_KEY.length;
+    const isList = lines[at] === OPEN_ARRAY || lines[at] === OPEN_OBJECT;
+    at = isList ? writeList(lines, at, end - 1, out) : writeScalar(lines, at, out);
+    out.append(NO_ERROR);
+    return at === end - 1;
+  }
+  out.byte(COMMA);
+  at = writeString(lines, at + CODE_KEY.length, out);
+  if (at === -1) return false;
+  out.byte(COMMA);
+  at = writeString(lines, at + MESSAGE_KEY.length, out);
+  out.append(LINE_END);
+  return at === end - 2;
 }
 
-/** Writes a number, or what a string spells. @returns the place behind it; -1 when it is not plain */
-function writePlain(lines: Uint8Array, start: number, out: ByteWriter): number {
-  const isString = lines[start] === QUOTE;
-  const first = isString ? start + 1 : start;
-  let end = first;
-  while (PLAIN[lines[end] as number] === 1) end++;
-  out.append(lines, first, end);
-  if (!isString) return end;
-  return lines[end] === QUOTE ? end + 1 : -1;
+/** Writes a number, or what a string spells. @returns the place behind it; -1 when it has other escapes */
+function writeScalar(lines: Uint8Array, start: number, out: ByteWriter): number {
+  if (lines[start] === QUOTE) return writeString(lines, start, out);
+  let end = start;
+  while (end < lines.length && lines[end] !== COMMA && lines[end] !== CLOSE_OBJECT) end++;
+  out.append(lines, start, end);
+  return end;
+}
+
+/** Writes what a string spells, in quotes where it needs them. @returns as `writeScalar` */
+function writeString(lines: Uint8Array, start: number, out: ByteWriter): number {
+  let isPlain = true;
+  let end = start + 1;
+  for (; end < lines.length && lines[end] !== QUOTE; end++) {
+    if (lines[end] === COMMA) isPlain = false;
+    if (lines[end] !== BACKSLASH) continue;
+    end++;
+    if (lines[end] !== QUOTE) return -1;
+    isPlain = false;
+  }
+  if (isPlain) out.append(lines, start + 1, end);
+  else {
+    out.byte(QUOTE);
+    // Both escape a quote by one byte before it.
+    for (let at = start + 1; at < end; at++)
+      out.byte(lines[at] === BACKSLASH ? QUOTE : (lines[at] as number));
+    out.byte(QUOTE);
+  }
+  return end + 1;
 }
 
 /** Writes a list or an object, in quotes where it needs them. @returns the place behind it */
-function writeQuoted(lines: Uint8Array, start: number, end: number, out: ByteWriter): number {
+function writeList(lines: Uint8Array, start: number, end: number, out: ByteWriter): number {
   let isPlain = true;
   for (let at = start; at < end && isPlain; at++) isPlain = lines[at] !== QUOTE && lines[at] !== COMMA;
   if (isPlain) {
