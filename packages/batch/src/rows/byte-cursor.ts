@@ -70,8 +70,11 @@ export class ByteCursor {
       exponent += this.exponent();
       if (Number.isNaN(exponent)) return exponent;
     }
-    const value = scaled(mantissa, exponent) ?? Number(this.slice(isNegative ? start + 1 : start, this.at));
-    return isNegative ? -value : value;
+    const isWhole = exponent === 0 && mantissa <= Number.MAX_SAFE_INTEGER;
+    const size = isWhole
+      ? mantissa
+      : (scaled(mantissa, exponent) ?? Math.abs(Number(this.slice(start, this.at))));
+    return isNegative ? -size : size;
   }
 
   /** The text up to the first byte that is not among these. @param plain by byte, 1 for those of the text */

@@ -17,13 +17,14 @@ export function csvLayout(
   for (const [at, column] of columns.entries()) {
     const before = at === 0 ? NOTHING : COMMA;
     if (column === ID_KEY) {
-      builder.add(before, 'field', undefined);
+      builder.add(before, 0, before.length, 'field', undefined);
       continue;
     }
     const [index, element] = typeof column === 'number' ? [column, undefined] : column;
     const feature = reader.features[index] as FeatureCodec;
     if (element === undefined && feature.shape.length > 0) return undefined;
-    builder.add(before, spellsNumbers(feature) ? 'number' : 'field', { feature, element: element ?? 0 });
+    const form = spellsNumbers(feature) ? 'number' : 'field';
+    builder.add(before, 0, before.length, form, { feature, element: element ?? 0 });
   }
   return builder.finish(NOTHING, reader.features);
 }

@@ -44,7 +44,8 @@ export class LayoutReader {
 
   private readRun(run: Run, target: RunTarget, row: number): boolean {
     const { cursor } = this;
-    const { element, data, size, offset } = target;
+    const { data, size, offset } = target;
+    const { element } = target.feature;
     const first = row * size + offset;
     for (let index = 0; index < run.count; index++) {
       if (!cursor.skip(index === 0 ? run.before : run.between)) return false;
@@ -80,7 +81,7 @@ export class LayoutReader {
         const field = cursor.plainText(PLAIN_FIELD);
         // Blank fields are absent values; those that begin with a blank are few enough.
         if (field === '' || field.startsWith(' ')) return undefined;
-        return target === undefined ? field : target.element.fromText(field);
+        return target === undefined ? field : target.feature.element.fromText(field);
       }
     }
   }
