@@ -1,6 +1,5 @@
 /** The byte writer is responsible for text that is written piece by piece as UTF-8, into an array that grows. */
-
-import { POWERS_OF_TEN } from './number-text.js';
+import { POWERS_OF_TEN } from '../powers-of-ten.js';
 
 const SPACE = 0x20;
 const QUOTE = 0x22;
@@ -65,11 +64,10 @@ export class ByteWriter {
   }
 
   text(text: string): void {
-    const { length } = text;
-    this.reserve(length * UTF8_UNIT_MAX);
+    this.reserve(text.length * UTF8_UNIT_MAX);
     const { bytes, end } = this;
-    this.end = end + (length <= ENCODED_SINGLY_MAX ? encodeAscii(text, bytes, end) : 0);
-    if (this.end === end) this.end += UTF8.encodeInto(text, bytes.subarray(end)).written;
+    const ascii = text.length <= ENCODED_SINGLY_MAX ? encodeAscii(text, bytes, end) : 0;
+    this.end += ascii > 0 ? ascii : UTF8.encodeInto(text, bytes.subarray(end)).written;
   }
 
   /** A text as JSON. */

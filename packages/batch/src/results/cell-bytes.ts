@@ -1,10 +1,11 @@
 /** One row's value of a column as JSON, in bytes: the same text as that of `cell-text.ts`, the common kinds without a string. */
 import { ELEMENT_TYPES, type NumberArray } from '../manifest/element-types.js';
 import { sizeOf } from '../manifest/feature.js';
+import { POWERS_OF_TEN } from '../powers-of-ten.js';
 import type { ByteWriter } from './byte-writer.js';
 import { cellPrinter, highestPlaces, valuePrinter } from './cell-text.js';
 import type { Column } from './column.js';
-import { float32Places, POWERS_OF_TEN } from './number-text.js';
+import { float32Places } from './number-text.js';
 
 /** Writes a row's value. */
 export type WriteCell = (row: number, out: ByteWriter) => void;
