@@ -13,7 +13,8 @@ export function csvLayout(
   reader: RowReader,
   inputs: readonly InputRows[],
 ): RowLayout | undefined {
-  const builder = new LayoutBuilder(inputs);
+  // A record of one empty field is a blank line, and no row.
+  const builder = new LayoutBuilder(inputs, columns.length > 1 ? NOTHING : undefined);
   for (const [at, column] of columns.entries()) {
     const before = at === 0 ? NOTHING : COMMA;
     if (column === ID_KEY) {

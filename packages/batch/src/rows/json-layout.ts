@@ -15,6 +15,7 @@ const NUMBER_START = bytesOf('-0123456789');
 const BOOLEAN_START = bytesOf('tf');
 
 const UTF8 = new TextDecoder();
+const NULL = new TextEncoder().encode('null');
 
 /**
  * @param row valid JSON whose values were accepted
@@ -25,7 +26,7 @@ export function jsonLayout(
   reader: RowReader,
   inputs: readonly InputRows[],
 ): RowLayout | undefined {
-  const builder = new LayoutBuilder(inputs);
+  const builder = new LayoutBuilder(inputs, NULL);
   const leaves = new Leaves(reader);
   let behindValue = 0;
   let objects = 0;

@@ -11,6 +11,8 @@ export interface RowLayout {
   runs: readonly Run[];
   /** What stands behind the last value, up to the line end. */
   tail: Uint8Array;
+  /** What stands in place of a value that is absent; undefined where none may be. */
+  nothing: Uint8Array | undefined;
   /** Features that such a row does not have; each has a default. */
   absent: readonly FeatureCodec[];
 }
@@ -46,7 +48,10 @@ export type Leaf = Pick<RunTarget, 'feature' | 'element'> | undefined;
 export class LayoutBuilder {
   private readonly runs: Run[] = [];
 
-  constructor(private readonly inputs: readonly InputRows[]) {}
+  constructor(
+    private readonly inputs: readonly InputRows[],
+    private readonly nothing: Uint8Array | undefined,
+  ) {}
 
   /** Between this value and the last one, or the start of the row, stand the bytes of `row` from `start` to `end`. */
   add(row: Uint8Array, start: number, end: number, form: Form, leaf: Leaf): void {
@@ -64,7 +69,7 @@ export class LayoutBuilder {
 
   /** @returns undefined unless every feature was there once, with all of its values, or is absent and has a default */
   finish(tail: Uint8Array, features: readonly FeatureCodec[]): RowLayout | undefined {
-    const { runs } = this;
+    const { runs, nothing } = this;
     /** Values by feature; the id is `undefined`. */
     const found = new Map<FeatureCodec | undefined, number>();
     for (const { target, count } of runs) {
@@ -74,7 +79,7 @@ export class LayoutBuilder {
     const isWhole =
       absent.every(({ fallback }) => fallback !== undefined) &&
       [...found].every(([feature, values]) => values === (feature?.size ?? 1));
-    return isWhole ? { runs, tail, absent } : undefined;
+    return isWhole ? { runs, tail, nothing, absent } : undefined;
   }
 
   private target({ feature, element }: NonNullable<Leaf>): RunTarget {
