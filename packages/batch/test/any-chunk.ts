@@ -99,7 +99,7 @@ const anyChunk = fc
     const anyName = fc.constantFrom(...names);
     return fc.record({
       manifest: fc.constant(manifest),
-      rows: fc.array(fc.constantFrom<Row[]>(...kinds), { minLength: 2, maxLength: 12 }),
+      rows: fc.array(fc.constantFrom<Row[]>(...kinds), { minLength: 2, maxLength: 40 }),
       /** Those that no row has are left out. */
       order: fc.oneof(
         fc.shuffledSubarray(names, { minLength: names.length }),
@@ -109,7 +109,7 @@ const anyChunk = fc
       style: anyStyle,
       isSpread: fc.boolean(),
       ids: fc.option(fc.record({ usual: anyId, odd: anyId, place: fc.nat(names.length) })),
-      odd: fc.array(fc.record({ row: fc.nat(11), name: anyName, text: anyOdd }), { maxLength: 2 }),
+      odd: fc.array(fc.record({ row: fc.nat(39), name: anyName, text: anyOdd }), { maxLength: 2 }),
       /** A member that comes once more in every row, before all others. */
       again: fc.option(
         fc.tuple(

@@ -8,8 +8,14 @@ import {
 import type { TensorData } from '@millrace/batch/manifest/element-types';
 import type { Output } from '@millrace/batch/manifest/manifest';
 import { ColumnBuilder } from '@millrace/batch/results/column';
+import { csvOfLines } from '@millrace/batch/results/csv-bytes';
 import { CSV_HEADER, taskErrorLine, toCsvLine } from '@millrace/batch/results/csv-line';
-import { type ChunkOutcome, encodeChunk, encodeFailedChunk } from '@millrace/batch/results/encode-chunk';
+import {
+  type ChunkOutcome,
+  encodeChunk,
+  encodeFailedChunk,
+  type ShownOutputs,
+} from '@millrace/batch/results/encode-chunk';
 import { readRows, toLine } from '@millrace/batch/results/read-chunk';
 import { parseRecord, withoutLineEnd } from '@millrace/batch/rows/csv';
 import fc from 'fast-check';
@@ -235,6 +241,39 @@ describe('a line of CSV', () => {
         }
       }),
     );
+  });
+
+  it('is the same, made of a row or of its stored line', () => {
+    const shown = fc.constantFrom<ShownOutputs>(
+      { primary: 'label' },
+      { primary: 'shares' },
+      { primary: 'label', default_outputs: ['label', 'shares'] },
+    );
+    fc.assert(
+      fc.property(anyRows, fc.nat(), shown, (rows, firstRow, each) => {
+        const { segments } = encodeChunk({ ...outcomeFor(rows, firstRow), shown: each });
+        const lines = Array.from(readRows(segments, firstRow, rows.length, 'default'), toCsvLine);
+        expect(textOf(csvOfLines(segments.lines ?? new Uint8Array()))).toBe(lines.join(''));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it.each([
+    ['"setosa"', 'setosa'],
+    ['"é"', 'é'],
+    ['"a, b"', '"a, b"'],
+    ['"a\\"b}"', '"a""b}"'],
+    ['"a\\\\\\n"', '"a\\\n"'],
+    ['""', ''],
+    ['-1.5e-7', '-1.5e-7'],
+    ['true', 'true'],
+    ['[1]', '[1]'],
+    ['{}', '{}'],
+    ['["é,",2]', '"[""é,"",2]"'],
+  ])('has the prediction %s as %s', (prediction, field) => {
+    const lines = new TextEncoder().encode(`{"row":7,"id":"}","prediction":${prediction}}\n`);
+    expect(textOf(csvOfLines(lines))).toBe(`7,},${field},,\r\n`);
   });
 
   it.each([

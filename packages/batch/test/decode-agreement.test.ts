@@ -25,6 +25,6 @@ it.each([
       const decoded = decodeChunk({ ...source, rows }, reader);
       expect(contentOf(decoded)).toEqual(contentOf(parseChunk({ ...source, rows }, reader)));
     }),
-    { numRuns: 1500 },
+    { numRuns: 800 },
   );
 });

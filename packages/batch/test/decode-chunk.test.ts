@@ -126,6 +126,11 @@ it('no row has an id, and there are no ids', () => {
   expect(decode('csv', ',1,2\n"",1,2\n')).not.toHaveProperty('ids');
 });
 
+it('rows without an id come after rows that have one', () => {
+  const named = '{"id":"a","x":1,"n":2}\n';
+  expect(decode('ndjson', named.repeat(2) + '[3,4]\n'.repeat(3)).ids).toEqual(['a', 'a']);
+});
+
 const NOT_JSON = { code: 'malformed_json', message: 'the line is not valid JSON' };
 const NOT_UTF8 = { code: 'invalid_utf8', message: 'the record is not valid UTF-8' };
 const NOT_CSV = { code: 'malformed_csv', message: 'the quotes of this record do not pair up' };

@@ -11,6 +11,7 @@ const PLAIN = new RowReader(
   manifestOf('x', { name: 'é', type: 'int', default: 7 }, { name: 'b', type: 'bool', default: false }),
 );
 const VECTOR = new RowReader(manifestOf('x', { name: 'v', type: 'vector', length: 3 }));
+const SINGLE = new RowReader(manifestOf({ name: 'v', type: 'vector', length: 1 }));
 const TENSOR = new RowReader(manifestOf({ name: 't', type: 'tensor', shape: [2, 2] }));
 const TEXT = new RowReader(
   tensorOf('string', { name: 's', type: 'string' }, { name: 'c', type: 'category', values: ['a', 'é'] }),
@@ -46,6 +47,8 @@ describe('a JSON row is read by the layout of another', () => {
     [' { "b":true,"x"\t:1 , "é":2 } ', ' { "b":false,"x"\t:11 , "é":2 } \r', [11, 2, 0]],
     ['[1,2,true]\r', '[1.50,2e2,false]\r', [1.5, 200, 0]],
     ['{"x":1}', '{"x":2}', [2, 7, 0]],
+    ['{"x":1,"é":2,"b":true}', '{"x":2,"é":null,"b":null}', [2, 7, 0]],
+    ['[1,2,true]', '[1,null,true]', [1, 7, 1]],
   ])('%s: %s', (first, second, values) => {
     expect(readAfter(PLAIN, first, second)).toEqual({ id: undefined, values });
   });
@@ -106,6 +109,7 @@ describe('a CSV record is read by the layout of its columns', () => {
 
   it.each<[RowReader, CsvColumn[], string, Read]>([
     [PLAIN, [1, 0, 2], '2,1.5,True', { id: undefined, values: [1.5, 2, 1] }],
+    [PLAIN, [1, 0, 2], ',1.5,\r', { id: undefined, values: [1.5, 7, 0] }],
     [PLAIN, ['id', 0], '17,1\r', { id: '17', values: [1, 7, 0] }],
     [VECTOR, [[1, 2], [1, 0], [1, 1], 0], '3,1,2,-0', { id: undefined, values: [-0, 1, 2, 3] }],
     [TEXT, [1, 0], 'a,\\u0061 b ', { id: undefined, values: ['\\u0061 b ', 'a'] }],
@@ -113,16 +117,27 @@ describe('a CSV record is read by the layout of its columns', () => {
     expect(readCsv(reader, columns, record)).toEqual(expected);
   });
 
-  it.each([',1', '2,', '2, 1', '+2,1', '2,.5', '"2",1', '2,1,1', '2', '2,1\r\r', '2,1e39'])(
+  it.each(['null,1', 'a,1', '2,', '2, 1', '+2,1', '2,.5', '"2",1', '2,1,1', '2', '2,1\r\r', '2,1e39'])(
     'but not %j',
     (record) => {
       expect(readCsv(PLAIN, [1, 0], record)).toBeUndefined();
     },
   );
 
+  it.each(['a,', 'a, ', ',b', ' a,b', 'a,"b"', 'a,é', 'a,b\t'])('nor %j, for texts', (record) => {
+    expect(readCsv(TEXT, [1, 0], record)).toBeUndefined();
+  });
+
+  it('nor a blank line', () => {
+    const reader = new RowReader(manifestOf({ name: 'x', type: 'float', default: 1 }));
+    expect(readCsv(reader, [0], '')).toBeUndefined();
+    expect(readCsv(reader, [0, 'id'], ',a')).toEqual({ id: 'a', values: [1] });
+  });
+
   it('that are of other models, or spell vectors in JSON, is none', () => {
     expect(csvLayout([1], PLAIN, PLAIN.allocate(1))).toBeUndefined();
     expect(csvLayout([0, 1], VECTOR, VECTOR.allocate(1))).toBeUndefined();
+    expect(csvLayout([0], SINGLE, SINGLE.allocate(1))).toBeUndefined();
     expect(csvLayout([0, [1, 0], [1, 1]], VECTOR, VECTOR.allocate(1))).toBeUndefined();
   });
 });

@@ -1,4 +1,5 @@
 /** The text of a result in lines, part by part: stored bytes as they are where they can be copied, rows where not. */
+import { csvOfLines } from '@millrace/batch/results/csv-bytes';
 import { CSV_HEADER, taskErrorLine, toCsvLine } from '@millrace/batch/results/csv-line';
 import { type Outputs, type ResultRow, toLine } from '@millrace/batch/results/read-chunk';
 import { mergedRows, type RowDeps } from './merged-rows.js';
@@ -39,7 +40,8 @@ async function* ndjsonLines(deps: RowDeps, view: ResultView): Parts {
 
 async function* csvLines(deps: RowDeps, view: ResultView): Parts {
   yield CSV_HEADER;
-  for await (const lines of textOfRows(deps, view, toCsvLine)) yield lines.join('');
+  if (isStored(view)) for await (const lines of storedLines(deps, view)) yield csvOfLines(lines);
+  else for await (const lines of textOfRows(deps, view, toCsvLine)) yield lines.join('');
   const { error } = view.walk.task;
   if (error !== undefined) yield taskErrorLine(error);
 }

@@ -1,6 +1,5 @@
 /** The byte writer is responsible for text that is written piece by piece as UTF-8, into an array that grows. */
-
-import { POWERS_OF_TEN } from './number-text.js';
+import { POWERS_OF_TEN } from '../powers-of-ten.js';
 
 const SPACE = 0x20;
 const QUOTE = 0x22;
@@ -45,8 +44,13 @@ export class ByteWriter {
     this.bytes[this.end++] = byte;
   }
 
-  literal(literal: Uint8Array): void {
-    this.append(literal, 0, literal.length);
+  append(source: Uint8Array, from = 0, to = source.length): void {
+    const length = to - from;
+    this.reserve(length);
+    const { bytes, end } = this;
+    if (length > COPIED_SINGLY_MAX) bytes.set(source.subarray(from, to), end);
+    else for (let at = 0; at < length; at++) bytes[end + at] = source[from + at] as number;
+    this.end = end + length;
   }
 
   /** Writes once more what another writer has written from this place on. */
@@ -54,12 +58,16 @@ export class ByteWriter {
     this.append(other.bytes, from, other.end);
   }
 
+  /** Forgets what was written behind this place. */
+  truncate(length: number): void {
+    this.end = length;
+  }
+
   text(text: string): void {
-    const { length } = text;
-    this.reserve(length * UTF8_UNIT_MAX);
+    this.reserve(text.length * UTF8_UNIT_MAX);
     const { bytes, end } = this;
-    this.end = end + (length <= ENCODED_SINGLY_MAX ? encodeAscii(text, bytes, end) : 0);
-    if (this.end === end) this.end += UTF8.encodeInto(text, bytes.subarray(end)).written;
+    const ascii = text.length <= ENCODED_SINGLY_MAX ? encodeAscii(text, bytes, end) : 0;
+    this.end += ascii > 0 ? ascii : UTF8.encodeInto(text, bytes.subarray(end)).written;
   }
 
   /** A text as JSON. */
@@ -108,15 +116,6 @@ export class ByteWriter {
     for (; rest % 10 === 0; length--) rest = (rest / 10) | 0;
     this.bytes[this.end++] = POINT;
     this.padded(rest, length);
-  }
-
-  private append(source: Uint8Array, from: number, to: number): void {
-    const length = to - from;
-    this.reserve(length);
-    const { bytes, end } = this;
-    if (length > COPIED_SINGLY_MAX) bytes.set(source.subarray(from, to), end);
-    else for (let at = 0; at < length; at++) bytes[end + at] = source[from + at] as number;
-    this.end = end + length;
   }
 
   private digits(value: number): void {

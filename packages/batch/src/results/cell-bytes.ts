@@ -1,10 +1,11 @@
 /** One row's value of a column as JSON, in bytes: the same text as that of `cell-text.ts`, the common kinds without a string. */
 import { ELEMENT_TYPES, type NumberArray } from '../manifest/element-types.js';
 import { sizeOf } from '../manifest/feature.js';
+import { POWERS_OF_TEN } from '../powers-of-ten.js';
 import type { ByteWriter } from './byte-writer.js';
 import { cellPrinter, highestPlaces, valuePrinter } from './cell-text.js';
 import type { Column } from './column.js';
-import { float32Places, POWERS_OF_TEN } from './number-text.js';
+import { float32Places } from './number-text.js';
 
 /** Writes a row's value. */
 export type WriteCell = (row: number, out: ByteWriter) => void;
@@ -43,7 +44,7 @@ export function objectWriter(columns: readonly Column[]): WriteCell {
   return (row, out) => {
     out.byte(OPEN_OBJECT);
     for (let at = 0; at < writers.length; at++) {
-      out.literal(keys[at] as Uint8Array);
+      out.append(keys[at] as Uint8Array);
       (writers[at] as WriteCell)(row, out);
     }
     out.byte(CLOSE_OBJECT);
@@ -66,7 +67,7 @@ function membersWriter(write: WriteValue, size: number, classes: readonly string
   return (row, out) => {
     out.byte(OPEN_OBJECT);
     for (let at = 0; at < size; at++) {
-      out.literal(keys[at] as Uint8Array);
+      out.append(keys[at] as Uint8Array);
       write(row * size + at, out);
     }
     out.byte(CLOSE_OBJECT);
@@ -84,7 +85,7 @@ function highestWriter(column: Column, write: WriteValue, size: number, k: numbe
     out.byte(OPEN_ARRAY);
     highestPlaces(column, start, size, k).forEach((place, at) => {
       if (at > 0) out.byte(COMMA);
-      out.literal(heads[place] as Uint8Array);
+      out.append(heads[place] as Uint8Array);
       write(start + place, out);
       out.byte(CLOSE_OBJECT);
     });
@@ -104,7 +105,7 @@ function classWriter({ data }: Column, classes: readonly string[], write: WriteV
   return (at, out) => {
     const name = names[numberAt(at)];
     if (name === undefined) write(at, out);
-    else out.literal(name);
+    else out.append(name);
   };
 }
 
@@ -112,7 +113,7 @@ function valueWriter({ head, data }: Column): WriteValue {
   const print = valuePrinter(head);
   const writeText: WriteValue = (at, out) => out.text(print(data, at));
   const { kind } = ELEMENT_TYPES[head.type];
-  if (kind === 'bool') return (at, out) => out.literal(data[at] === 0 ? FALSE : TRUE);
+  if (kind === 'bool') return (at, out) => out.append(data[at] === 0 ? FALSE : TRUE);
   if (kind === 'int' || (kind === 'bigint' && head.int64 !== 'string')) {
     const numberAt = numbersOf(data);
     return (at, out) => {

@@ -1,5 +1,6 @@
 /** Numbers as the shortest text that reads back to the same value. */
 import { float16Bits, float16Value } from '../manifest/float16.js';
+import { POWERS_OF_TEN } from '../powers-of-ten.js';
 
 const FLOAT32_MIN_NORMAL = 2 ** -126;
 
@@ -16,9 +17,6 @@ export function float32Text(value: number): string {
   }
   return String(Number(value.toPrecision(9)));
 }
-
-/** Those that a float64 holds exactly. */
-export const POWERS_OF_TEN = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
 
 /** From here on, 9 digits end at most 22 places behind the point; up to there, 6 digits do not end before it. */
 const PLACES_MIN = 1e-13;

@@ -41,22 +41,22 @@ export function rowSegments(outcome: ChunkOutcome, errors: readonly RowError[]):
     const error = errors[nextError];
     if (error?.row === row) {
       nextError++;
-      predictions.literal(NULL);
+      predictions.append(NULL);
       lines.text(errorLine(error));
       continue;
     }
     const start = predictions.length;
     write(place, predictions);
-    lines.literal(ROW_KEY);
+    lines.append(ROW_KEY);
     lines.number(row);
     const id = ids?.[place];
     if (id !== undefined) {
-      lines.literal(ID_KEY);
+      lines.append(ID_KEY);
       writeId(id, lines);
     }
-    lines.literal(PREDICTION_KEY);
+    lines.append(PREDICTION_KEY);
     lines.copy(predictions, start);
-    lines.literal(LINE_END);
+    lines.append(LINE_END);
   }
   const segments = { predictions: predictions.written(), lines: lines.written() };
   return ids === undefined ? segments : { ...segments, ids: idList(ids) };
@@ -69,7 +69,7 @@ function idList(ids: readonly (RowId | undefined)[]): Uint8Array {
   for (let place = 0; place < ids.length; place++) {
     if (place > 0) list.byte(COMMA);
     const id = ids[place];
-    if (id === undefined) list.literal(NULL);
+    if (id === undefined) list.append(NULL);
     else writeId(id, list);
   }
   list.byte(CLOSE_ARRAY);

@@ -1,8 +1,10 @@
 /**
  * The byte cursor is responsible for single values in plain bytes: numbers as JSON spells them, texts of printable ASCII.
- * What it cannot read it says so, and has no position of meaning then. It wants a line feed at or behind the place where
- * it stands, which ends every value, so that it never reads beyond the bytes.
+ * It says so when something else stands there, and has no place of meaning then. It wants a line feed at or behind its
+ * place: that ends every value, so it never reads beyond the bytes.
  */
+import { POWERS_OF_TEN } from '../powers-of-ten.js';
+
 export const LF = 0x0a;
 const CR = 0x0d;
 const QUOTE = 0x22;
@@ -46,32 +48,33 @@ export class ByteCursor {
     let digit = (bytes[at++] as number) - ZERO;
     if (digit < 0 || digit > 9) return Number.NaN;
     let mantissa = digit;
-    let byte = bytes[at] as number;
     // No digit may follow a leading zero.
     if (mantissa !== 0) {
-      for (digit = byte - ZERO; digit >= 0 && digit <= 9; digit = byte - ZERO) {
+      for (digit = (bytes[at] as number) - ZERO; digit >= 0 && digit <= 9; ) {
         mantissa = mantissa * 10 + digit;
-        byte = bytes[++at] as number;
+        digit = (bytes[++at] as number) - ZERO;
       }
     }
     let exponent = 0;
-    if (byte === POINT) {
+    if (bytes[at] === POINT) {
       const first = ++at;
-      byte = bytes[at] as number;
-      for (digit = byte - ZERO; digit >= 0 && digit <= 9; digit = byte - ZERO) {
+      for (digit = (bytes[at] as number) - ZERO; digit >= 0 && digit <= 9; ) {
         mantissa = mantissa * 10 + digit;
-        byte = bytes[++at] as number;
+        digit = (bytes[++at] as number) - ZERO;
       }
       if (at === first) return Number.NaN;
       exponent = first - at;
     }
     this.at = at;
-    if ((byte | CASE_BIT) === LOWER_E) {
+    if (((bytes[at] as number) | CASE_BIT) === LOWER_E) {
       exponent += this.exponent();
       if (Number.isNaN(exponent)) return exponent;
     }
-    const value = scaled(mantissa, exponent) ?? Number(this.slice(isNegative ? start + 1 : start, this.at));
-    return isNegative ? -value : value;
+    const isWhole = exponent === 0 && mantissa <= Number.MAX_SAFE_INTEGER;
+    const size = isWhole
+      ? mantissa
+      : (scaled(mantissa, exponent) ?? Math.abs(Number(this.slice(start, this.at))));
+    return isNegative ? -size : size;
   }
 
   /** The text up to the first byte that is not among these. @param plain by byte, 1 for those of the text */
@@ -108,9 +111,7 @@ export class ByteCursor {
   }
 }
 
-/** Powers of ten that a float64 holds exactly. */
-const POWERS_OF_TEN = Float64Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`));
-const POWER_MAX = 22;
+const POWER_MAX = POWERS_OF_TEN.length - 1;
 
 /**
  * The float64 nearest to `mantissa * 10 ** exponent`, by a single operation on two numbers that are exact (W. Clinger, How

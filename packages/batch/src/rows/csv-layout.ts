@@ -13,17 +13,19 @@ export function csvLayout(
   reader: RowReader,
   inputs: readonly InputRows[],
 ): RowLayout | undefined {
-  const builder = new LayoutBuilder(inputs);
+  // A record of one empty field is a blank line, and no row.
+  const builder = new LayoutBuilder(inputs, columns.length > 1 ? NOTHING : undefined);
   for (const [at, column] of columns.entries()) {
     const before = at === 0 ? NOTHING : COMMA;
     if (column === ID_KEY) {
-      builder.add(before, 'field', undefined);
+      builder.add(before, 0, before.length, 'field', undefined);
       continue;
     }
     const [index, element] = typeof column === 'number' ? [column, undefined] : column;
     const feature = reader.features[index] as FeatureCodec;
     if (element === undefined && feature.shape.length > 0) return undefined;
-    builder.add(before, spellsNumbers(feature) ? 'number' : 'field', { feature, element: element ?? 0 });
+    const form = spellsNumbers(feature) ? 'number' : 'field';
+    builder.add(before, 0, before.length, form, { feature, element: element ?? 0 });
   }
   return builder.finish(NOTHING, reader.features);
 }

@@ -50,6 +50,9 @@ const MISSES_MAX = 16;
 /** And of how many one may. */
 const MISSES_SHARE = 8;
 
+/** Learning from a row takes as long as parsing it: so many more of its length must be left. */
+const PAYS = 2;
+
 /**
  * Reads records as long as most of them are laid out in one way; the others are parsed.
  * @returns where it has stopped
@@ -78,8 +81,9 @@ function readByLayout(
     misses++;
     const known = collector.validRows;
     const next = parser.readOne(start);
-    const isAccepted = collector.validRows > known;
-    if (isAccepted && format === 'ndjson') layout = jsonLayout(bytes.subarray(start, next), reader, inputs);
+    const isLearnt =
+      format === 'ndjson' && collector.validRows > known && end - next >= PAYS * (next - start);
+    if (isLearnt) layout = jsonLayout(bytes.subarray(start, next), reader, inputs);
     start = next;
   }
   return start;

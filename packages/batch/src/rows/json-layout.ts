@@ -15,6 +15,7 @@ const NUMBER_START = bytesOf('-0123456789');
 const BOOLEAN_START = bytesOf('tf');
 
 const UTF8 = new TextDecoder();
+const NULL = new TextEncoder().encode('null');
 
 /**
  * @param row valid JSON whose values were accepted
@@ -25,13 +26,13 @@ export function jsonLayout(
   reader: RowReader,
   inputs: readonly InputRows[],
 ): RowLayout | undefined {
-  const builder = new LayoutBuilder(inputs);
+  const builder = new LayoutBuilder(inputs, NULL);
   const leaves = new Leaves(reader);
   let behindValue = 0;
   let objects = 0;
   for (let at = 0; at < row.length; ) {
     const byte = row[at] as number;
-    if (STRUCTURE.has(byte)) {
+    if (STRUCTURE[byte] === 1) {
       // An object within the row can only be the value of a key that comes twice.
       if (byte === OPEN_OBJECT && ++objects > 1) return undefined;
       at++;
@@ -45,7 +46,7 @@ export function jsonLayout(
       if (form === undefined) return undefined;
       // The quotes of a string are not its own.
       const inset = form === 'string' ? 1 : 0;
-      builder.add(row.slice(behindValue, at + inset), form, leaves.next());
+      builder.add(row, behindValue, at + inset, form, leaves.next());
       behindValue = end - inset;
     }
     at = end;
@@ -85,8 +86,8 @@ class Leaves {
 
 function formOf(byte: number): Form | undefined {
   if (byte === QUOTE) return 'string';
-  if (NUMBER_START.has(byte)) return 'number';
-  return BOOLEAN_START.has(byte) ? 'boolean' : undefined;
+  if (NUMBER_START[byte] === 1) return 'number';
+  return BOOLEAN_START[byte] === 1 ? 'boolean' : undefined;
 }
 
 /** The place behind a string that begins at `start`. */
@@ -99,22 +100,25 @@ function stringEnd(row: Uint8Array, start: number): number {
 /** The place behind a number, `true`, `false` or `null`. */
 function scalarEnd(row: Uint8Array, start: number): number {
   let at = start;
-  while (at < row.length && !STRUCTURE.has(row[at] as number)) at++;
+  while (at < row.length && STRUCTURE[row[at] as number] === 0) at++;
   return at;
 }
 
 function isKey(row: Uint8Array, end: number): boolean {
   let at = end;
-  while (WHITE_SPACE.has(row[at] as number)) at++;
+  while (WHITE_SPACE[row[at] as number] === 1) at++;
   return row[at] === COLON;
 }
 
 function withoutLineEnd(bytes: Uint8Array): Uint8Array {
   let end = bytes.length;
-  while (end > 0 && LINE_END.has(bytes[end - 1] as number)) end--;
+  while (end > 0 && LINE_END[bytes[end - 1] as number] === 1) end--;
   return bytes.subarray(0, end);
 }
 
-function bytesOf(characters: string): ReadonlySet<number> {
-  return new Set(new TextEncoder().encode(characters));
+/** By byte, 1 for these characters. */
+function bytesOf(characters: string): Uint8Array {
+  const bytes = new Uint8Array(256);
+  for (const byte of new TextEncoder().encode(characters)) bytes[byte] = 1;
+  return bytes;
 }

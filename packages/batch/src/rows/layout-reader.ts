@@ -1,6 +1,7 @@
 /** The layout reader is responsible for rows that look like their layout: it writes their values straight from the bytes. */
 import type { RowId } from '../errors.js';
 import { ByteCursor, PLAIN_FIELD, PLAIN_STRING } from './byte-cursor.js';
+import type { FeatureCodec } from './feature-codec.js';
 import type { InputRows } from './input-rows.js';
 import type { Form, RowLayout, Run, RunTarget } from './row-layout.js';
 import type { RowReader } from './row-reader.js';
@@ -29,12 +30,13 @@ export class LayoutReader {
    */
   read(layout: RowLayout, start: number, row: number): number | undefined {
     const { cursor } = this;
-    const { runs, tail, absent } = layout;
+    const { runs, tail, nothing, absent } = layout;
     cursor.at = start;
     this.id = undefined;
     for (let index = 0; index < runs.length; index++) {
       const run = runs[index] as Run;
-      const isRead = run.target === undefined ? this.readId(run) : this.readRun(run, run.target, row);
+      const isRead =
+        run.target === undefined ? this.readId(run) : this.readRun(run, run.target, nothing, row);
       if (!isRead) return undefined;
     }
     if (!cursor.skip(tail) || !cursor.skipLineEnd()) return undefined;
@@ -42,19 +44,35 @@ export class LayoutReader {
     return cursor.at;
   }
 
-  private readRun(run: Run, target: RunTarget, row: number): boolean {
+  private readRun(run: Run, target: RunTarget, nothing: RowLayout['nothing'], row: number): boolean {
     const { cursor } = this;
-    const { element, data, size, offset } = target;
+    const { data, size, offset } = target;
+    const { element } = target.feature;
     const first = row * size + offset;
     for (let index = 0; index < run.count; index++) {
       if (!cursor.skip(index === 0 ? run.before : run.between)) return false;
+      const start = cursor.at;
       // Spelled out, so that a number stays a machine number on its way.
       const isWritten =
         run.form === 'number'
           ? element.write(cursor.number(), data, first + index)
           : element.write(this.value(run.form, target), data, first + index);
-      if (!isWritten) return false;
+      if (!isWritten && !this.readNothing(nothing, target.feature, start, row)) return false;
     }
+    return true;
+  }
+
+  /** Takes the default of a feature where nothing stands in place of its value. What follows tells whether that was all. */
+  private readNothing(
+    nothing: RowLayout['nothing'],
+    feature: FeatureCodec,
+    start: number,
+    row: number,
+  ): boolean {
+    if (nothing === undefined || feature.fallback === undefined) return false;
+    this.cursor.at = start;
+    if (!this.cursor.skip(nothing)) return false;
+    feature.writeFallback(this.inputs, row);
     return true;
   }
 
@@ -80,7 +98,7 @@ export class LayoutReader {
         const field = cursor.plainText(PLAIN_FIELD);
         // Blank fields are absent values; those that begin with a blank are few enough.
         if (field === '' || field.startsWith(' ')) return undefined;
-        return target === undefined ? field : target.element.fromText(field);
+        return target === undefined ? field : target.feature.element.fromText(field);
       }
     }
   }

@@ -3,7 +3,6 @@
  * are the same in all of them.
  */
 import type { TensorData } from '../manifest/element-types.js';
-import type { ElementCodec } from './element-codec.js';
 import type { FeatureCodec } from './feature-codec.js';
 import type { InputRows, PackedRows } from './input-rows.js';
 
@@ -12,6 +11,8 @@ export interface RowLayout {
   runs: readonly Run[];
   /** What stands behind the last value, up to the line end. */
   tail: Uint8Array;
+  /** What stands in place of a value that is absent; undefined where none may be. */
+  nothing: Uint8Array | undefined;
   /** Features that such a row does not have; each has a default. */
   absent: readonly FeatureCodec[];
 }
@@ -31,62 +32,70 @@ export interface Run {
 }
 
 export interface RunTarget {
-  element: ElementCodec;
+  feature: FeatureCodec;
+  /** The place of the run's first value among those of the feature. */
+  element: number;
   data: TensorData;
-  /** Values of a row in the tensor, and the place of the run's first one among them. */
-  size: number;
+  /** The same among all values of a row in the tensor, and how many these are. */
   offset: number;
+  size: number;
 }
 
 /** A value of a feature, or the id. */
-export type Leaf = { feature: FeatureCodec; element: number } | undefined;
+export type Leaf = Pick<RunTarget, 'feature' | 'element'> | undefined;
 
 /** Builds a layout value by value, in the order of the bytes. */
 export class LayoutBuilder {
   private readonly runs: Run[] = [];
-  /** Values found of each feature; the id is `undefined`. */
-  private readonly found = new Map<FeatureCodec | undefined, number>();
 
-  constructor(private readonly inputs: readonly InputRows[]) {}
+  constructor(
+    private readonly inputs: readonly InputRows[],
+    private readonly nothing: Uint8Array | undefined,
+  ) {}
 
-  /** @param before what stands between this value and the last one, or the start of the row */
-  add(before: Uint8Array, form: Form, leaf: Leaf): void {
-    this.found.set(leaf?.feature, (this.found.get(leaf?.feature) ?? 0) + 1);
-    if (leaf === undefined) {
-      this.runs.push({ form, before, between: before, count: 1, target: undefined });
-      return;
+  /** Between this value and the last one, or the start of the row, stand the bytes of `row` from `start` to `end`. */
+  add(row: Uint8Array, start: number, end: number, form: Form, leaf: Leaf): void {
+    const last = this.runs.at(-1);
+    if (last !== undefined && continues(last, form, leaf)) {
+      if (last.count === 1) last.between = row.slice(start, end);
+      if (last.count === 1 || isSame(last.between, row, start, end)) {
+        last.count++;
+        return;
+      }
     }
-    const { feature, element } = leaf;
-    const { data, size } = this.inputs[feature.input] as PackedRows;
-    const offset = feature.offset + element;
-    if (this.extends(before, form, { element: feature.element, data, size, offset })) return;
-    const target = { element: feature.element, data, size, offset };
-    this.runs.push({ form, before, between: before, count: 1, target });
+    const before = row.slice(start, end);
+    this.runs.push({ form, before, between: before, count: 1, target: leaf && this.target(leaf) });
   }
 
   /** @returns undefined unless every feature was there once, with all of its values, or is absent and has a default */
   finish(tail: Uint8Array, features: readonly FeatureCodec[]): RowLayout | undefined {
-    const { runs, found } = this;
+    const { runs, nothing } = this;
+    /** Values by feature; the id is `undefined`. */
+    const found = new Map<FeatureCodec | undefined, number>();
+    for (const { target, count } of runs) {
+      found.set(target?.feature, (found.get(target?.feature) ?? 0) + count);
+    }
     const absent = features.filter((each) => !found.has(each));
     const isWhole =
       absent.every(({ fallback }) => fallback !== undefined) &&
       [...found].every(([feature, values]) => values === (feature?.size ?? 1));
-    return isWhole ? { runs, tail, absent } : undefined;
+    return isWhole ? { runs, tail, nothing, absent } : undefined;
   }
 
-  /** Takes a value into the last run, if it goes on there. */
-  private extends(before: Uint8Array, form: Form, { element, data, offset }: RunTarget): boolean {
-    const run = this.runs.at(-1);
-    if (run?.target === undefined || run.form !== form) return false;
-    const isNext =
-      run.target.element === element && run.target.data === data && run.target.offset + run.count === offset;
-    if (!isNext || (run.count > 1 && !isSame(run.between, before))) return false;
-    run.between = before;
-    run.count++;
-    return true;
+  private target({ feature, element }: NonNullable<Leaf>): RunTarget {
+    const { data, size } = this.inputs[feature.input] as PackedRows;
+    return { feature, element, data, offset: feature.offset + element, size };
   }
 }
 
-function isSame(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && one.every((byte, at) => byte === other[at]);
+/** True for the value that comes next in the tensor. */
+function continues({ form, count, target }: Run, found: Form, leaf: Leaf): boolean {
+  if (target === undefined || leaf === undefined || form !== found) return false;
+  return target.feature === leaf.feature && target.element + count === leaf.element;
+}
+
+function isSame(literal: Uint8Array, row: Uint8Array, start: number, end: number): boolean {
+  if (literal.length !== end - start) return false;
+  for (let at = 0; at < literal.length; at++) if (literal[at] !== row[start + at]) return false;
+  return true;
 }
