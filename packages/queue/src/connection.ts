@@ -74,12 +74,32 @@ function connect(url: string, patience: Patience): RedisConnection {
   const address = parseRedisUrl(url);
   switch (address.kind) {
     case 'server':
-      return new Redis(address.url, { ...RECONNECT, ...patience });
+      return gatherWrites(new Redis(address.url, { ...RECONNECT, ...patience }));
     case 'sentinel':
-      return new Redis({ ...RECONNECT, ...patience, ...sentinelOptions(address) });
+      return gatherWrites(new Redis({ ...RECONNECT, ...patience, ...sentinelOptions(address) }));
     case 'cluster':
-      return staysEnded(new TimedCluster(address.hosts, clusterOptions(address, patience)));
+      return staysEnded(new TimedCluster(address.hosts, clusterOptions(address, patience))).on(
+        '+node',
+        gatherWrites,
+      );
   }
+}
+
+/**
+ * Has all commands of one turn of the event loop go out in one write: for small tasks, writing and reading them one by one
+ * costs both sides a tenth of their time. Unlike automatic pipelining it leaves every command what it is.
+ */
+function gatherWrites(redis: Redis): Redis {
+  const send = redis.sendCommand.bind(redis);
+  redis.sendCommand = (...sent) => {
+    const { stream } = redis;
+    if (stream?.writable && stream.writableCorked === 0) {
+      stream.cork();
+      setImmediate(() => stream.uncork());
+    }
+    return send(...sent);
+  };
+  return redis;
 }
 
 function sentinelOptions(address: SentinelAddress) {

@@ -11,7 +11,7 @@ import {
 } from '@millrace/queue/connection';
 import { isOutage, watchOutages } from '@millrace/queue/outages';
 import { serverProblems } from '@millrace/queue/server-problems';
-import type { Cluster } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { requireRedis, useRedis } from '../../../test/fixtures/redis.js';
 
@@ -36,6 +36,22 @@ describe('while nobody answers, a request fails as an outage', () => {
     expect(error).toBeInstanceOf(Error);
     expect(isOutage(error)).toBe(true);
   });
+});
+
+it('commands of one turn go out together, and each has its own answer', async () => {
+  const connection = opened(connectForRequests(redis.url)) as Redis;
+  await connection.ping();
+  const writes: unknown[] = [];
+  const { stream } = connection;
+  const send = stream._writev?.bind(stream);
+  stream._writev = (chunks, sent) => {
+    writes.push(chunks.length);
+    send?.(chunks, sent);
+  };
+  const answers = [connection.set('key', '1'), connection.incr('key'), connection.get('key')];
+  expect(stream.writableCorked).toBe(1);
+  expect(await Promise.all(answers)).toEqual(['OK', 2, '2']);
+  expect([writes, stream.writableCorked]).toEqual([[3], 0]);
 });
 
 describe('a master that is demoted under its connections', () => {
