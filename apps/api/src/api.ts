@@ -87,6 +87,7 @@ export async function startApi(settings: ApiSettings, log: Logger, stopWith: Sto
       maxJsonBytes: settings.MAX_JSON_BYTES,
       maxBodyBytes: settings.MAX_BODY_BYTES,
       maxRowBytes: settings.MAX_ROW_BYTES,
+      maxBatchBytes: settings.MAX_BATCH_BYTES,
       maxGzipRatio: settings.MAX_GZIP_RATIO,
       uploadIdleMs: settings.UPLOAD_IDLE_MS,
       followMaxMs: settings.FOLLOW_MAX_MS,

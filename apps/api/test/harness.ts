@@ -36,6 +36,7 @@ export const LIMITS = {
   maxJsonBytes: 64 * 1024,
   maxBodyBytes: 256 * 1024,
   maxRowBytes: 1024,
+  maxBatchBytes: 64 * 1024,
   maxGzipRatio: 200,
   uploadIdleMs: 10_000,
   followMaxMs: 60_000,

@@ -2,7 +2,7 @@
 import { FAILED_ROW_CODES, INVALID_ROW_CODES, type RequestCode, type RowCode } from '@millrace/batch/errors';
 import { OUTCOMES } from '@millrace/batch/ledger';
 import { STATUSES } from '@millrace/batch/status';
-import type { ErrorCounts, Task } from '@millrace/batch/task';
+import { CHUNK_FORMATS, type ErrorCounts, type Task } from '@millrace/batch/task';
 import { z } from 'zod';
 import { errorCountField } from './scripts/error-groups.js';
 
@@ -17,7 +17,7 @@ const TaskRecord = z.object({
   client: z.string(),
   model: z.string(),
   fingerprint: z.string(),
-  format: z.enum(['ndjson', 'csv']),
+  format: z.enum(CHUNK_FORMATS),
   request_id: z.string(),
   status: z.enum(STATUSES),
   created_at: Count,

@@ -11,10 +11,11 @@ import { modelKey, rowsPerChunk } from '@millrace/batch/model';
 import { RowCheck } from '@millrace/batch/rows/row-check';
 import { RowReader } from '@millrace/batch/rows/row-reader';
 import type { Chunk } from '@millrace/batch/split/chunk-splitter';
-import type { LineFormat } from '@millrace/batch/split/record-borders';
+import type { ChunkFormat } from '@millrace/batch/task';
+import { decodeStored } from '@millrace/columnar/rows/decode-stored';
 import type { CatalogEntry } from '@millrace/queue/catalog';
-import { createSplitter } from '@millrace/tasks/splitter';
 import { refuseTooMany } from '@millrace/tasks/upload';
+import { splitterOf } from './body-splitter.js';
 import { toLines } from './json-body.js';
 import { type Intake, readJsonRows, resolveModel, type SubmissionDeps, streamBody } from './submission.js';
 
@@ -59,17 +60,18 @@ async function openRows(deps: SubmissionDeps, intake: Intake) {
 async function checkRows(
   deps: SubmissionDeps,
   entry: CatalogEntry,
-  format: LineFormat,
+  format: ChunkFormat,
   bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<RowCheck> {
   const { manifest } = entry.model;
-  const { splitter, columns } = createSplitter(entry.model, format, deps.limits.maxRowBytes, sliceOf(entry));
-  const check = new RowCheck(new RowReader(manifest));
+  const { splitter, columns } = splitterOf(entry.model, format, deps.limits, sliceOf(entry));
+  const reader = new RowReader(manifest);
+  const check = new RowCheck();
   const pause = pauser();
   const take = async (chunks: Iterable<Chunk>) => {
     for (const chunk of chunks) {
       refuseTooMany(chunk.firstRow + chunk.rows, manifest.limits.max_rows);
-      check.addChunk({ ...chunk, format, columns });
+      check.addChunk(decodeStored({ ...chunk, format, columns }, reader, manifest));
       await pause();
     }
   };

@@ -4,13 +4,15 @@ import { modelKey } from '@millrace/batch/model';
 import { RowCheck } from '@millrace/batch/rows/row-check';
 import { RowReader } from '@millrace/batch/rows/row-reader';
 import { refuseInvalid, validateRows } from '@millrace/batch/rows/validate-rows';
-import type { LineFormat } from '@millrace/batch/split/record-borders';
+import type { Chunk } from '@millrace/batch/split/chunk-splitter';
+import type { ChunkFormat } from '@millrace/batch/task';
+import { decodeStored } from '@millrace/columnar/rows/decode-stored';
 import type { Catalog, CatalogEntry } from '@millrace/queue/catalog';
-import { createSplitter } from '@millrace/tasks/splitter';
 import type { Request, Response } from 'express';
 import type { ApiMetrics } from '../metrics.js';
 import { parseParameters } from '../query.js';
 import { type BodyFormat, type BodyLimits, bodyFormat, readBody } from './body.js';
+import { type RecordLimits, splitterOf } from './body-splitter.js';
 import { parseJsonBody, toLines } from './json-body.js';
 import { mergeOptions, resultOptions, SubmitQuery } from './options.js';
 import type { WholeBodies } from './whole-bodies.js';
@@ -19,10 +21,9 @@ export interface SubmissionDeps {
   catalog: Catalog;
   metrics: ApiMetrics;
   wholeBodies: WholeBodies;
-  limits: {
+  limits: RecordLimits & {
     maxJsonBytes: number;
     maxBodyBytes: number;
-    maxRowBytes: number;
     maxGzipRatio: number;
     uploadIdleMs: number;
   };
@@ -34,7 +35,7 @@ export interface Submission {
   /** What was sent. */
   sentAs: BodyFormat;
   /** What is stored: JSON becomes lines. */
-  format: LineFormat;
+  format: ChunkFormat;
   /** From the acceptance of the task; without it, it has all the time it needs. */
   expiresInMs: number | undefined;
   bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
@@ -63,7 +64,7 @@ export async function readSubmission(deps: SubmissionDeps, intake: Intake): Prom
   const entry = await resolveModel(deps, query.model);
   const expiresInMs = milliseconds(query.expires_in);
   return query.on_invalid === 'reject'
-    ? { ...(await readCheckedLines(deps, intake, format, entry)), expiresInMs }
+    ? { ...(await readChecked(deps, intake, format, entry)), expiresInMs }
     : { entry, sentAs: format, format, expiresInMs, bytes: streamBody(deps, intake) };
 }
 
@@ -83,18 +84,21 @@ export async function readJsonRows(deps: SubmissionDeps, intake: Intake) {
   return { rows, pointer, entry: await resolveModel(deps, model), onInvalid, expiresIn };
 }
 
-/** Lines that are to be refused whole when one is bad must be read whole before they are accepted. */
-async function readCheckedLines(
+/** Rows that are to be refused whole when one is bad must be read whole before they are accepted. */
+async function readChecked(
   deps: SubmissionDeps,
   intake: Intake,
-  format: LineFormat,
+  format: ChunkFormat,
   entry: CatalogEntry,
 ): Promise<Omit<Submission, 'expiresInMs'>> {
   const body = await readWholeBody(deps, intake);
-  const check = new RowCheck(new RowReader(entry.model.manifest));
-  const { splitter, columns } = createSplitter(entry.model, format, deps.limits.maxRowBytes);
-  for (const chunk of splitter.push(body)) check.addChunk({ ...chunk, format, columns });
-  for (const chunk of splitter.end()) check.addChunk({ ...chunk, format, columns });
+  const { manifest } = entry.model;
+  const reader = new RowReader(manifest);
+  const check = new RowCheck();
+  const { splitter, columns } = splitterOf(entry.model, format, deps.limits);
+  const add = (chunk: Chunk) => check.addChunk(decodeStored({ ...chunk, format, columns }, reader, manifest));
+  for (const chunk of splitter.push(body)) add(chunk);
+  for (const chunk of splitter.end()) add(chunk);
   refuseInvalid(check.report());
   return { entry, sentAs: format, format, bytes: [body] };
 }
@@ -112,7 +116,7 @@ export async function resolveModel(
   throw new BatchError('model_required', 'say which model, for example ?model=name', { models });
 }
 
-/** What a body may be: JSON, and lines that are refused whole when one is bad, are read whole. */
+/** What a body may be: JSON, and rows that are refused whole when one is bad, are read whole. */
 function bodyLimits({ limits }: SubmissionDeps, { format, query }: Intake): BodyLimits {
   const { maxBodyBytes, maxJsonBytes, maxGzipRatio, uploadIdleMs: idleMs } = limits;
   if (format !== 'json' && query.on_invalid !== 'reject') {

@@ -12,7 +12,6 @@ import type { RetryStore } from '@millrace/queue/retry-store';
 import type { TaskIds } from '@millrace/queue/task-ids';
 import type { TaskStore } from '@millrace/queue/task-store';
 import type { Admission } from '@millrace/tasks/admission';
-import { createSplitter } from '@millrace/tasks/splitter';
 import { Upload } from '@millrace/tasks/upload';
 import type { Request, RequestHandler, Response } from 'express';
 import { waitingFor } from '../models.js';
@@ -21,6 +20,7 @@ import { sendResult, WHOLE_AS_JSON } from '../result/send-result.js';
 import { describeTask } from '../result/task-answer.js';
 import { preferredWait, waitForEnd } from '../result/wait.js';
 import { sendJson } from '../send-json.js';
+import { splitterOf } from './body-splitter.js';
 import { ClaimedKey, keyInUse } from './claimed-key.js';
 import { dryRun } from './dry-run.js';
 import { Fingerprint } from './fingerprint.js';
@@ -173,7 +173,7 @@ async function accept(
 ): Promise<Accepted> {
   response.locals.taskId = id;
   const model = modelKey(entry.model);
-  const { splitter, columns } = createSplitter(entry.model, format, deps.limits.maxRowBytes);
+  const { splitter, columns } = splitterOf(entry.model, format, deps.limits);
   const { client, requestId } = response.locals;
   const { fingerprint, manifest } = entry.model;
   const { pool } = manifest.limits;

@@ -1,7 +1,7 @@
 /** What the main thread and the inference threads say to each other. */
 import type { Manifest } from '@millrace/batch/manifest/manifest';
 import type { ChunkResult } from '@millrace/batch/results/encode-chunk';
-import type { ChunkSource } from '@millrace/batch/rows/decode-chunk';
+import type { StoredSource } from '@millrace/columnar/rows/decode-stored';
 
 /** A proved version, as a thread loads it. */
 export interface LoadableModel {
@@ -16,7 +16,7 @@ export interface LoadableModel {
 
 export interface PredictRequest {
   pin: string;
-  source: ChunkSource;
+  source: StoredSource;
   /** Looked at between micro-batches: not 0 when nobody wants the result any more. */
   givenUp?: SharedArrayBuffer;
 }

@@ -1,6 +1,6 @@
 /** An inference thread is responsible for all computing on a chunk: decode, validate, predict, encode. One request at a time. */
 import { type MessagePort, parentPort } from 'node:worker_threads';
-import { decodeChunk } from '@millrace/batch/rows/decode-chunk';
+import { decodeStored } from '@millrace/columnar/rows/decode-stored';
 import { ChunkOutcomes } from './chunk-outcome.js';
 import { type LoadedModel, loadModel } from './loaded-model.js';
 import type { PredictReply, PredictRequest, ThreadReply, ThreadRequest } from './messages.js';
@@ -36,7 +36,7 @@ function send(reply: ThreadReply, transferList: ArrayBuffer[] = []): void {
 async function predict({ pin, source, givenUp }: PredictRequest): Promise<PredictReply> {
   const { manifest, reader, session } = loaded.get(pin) as LoadedModel;
   const startedAt = performance.now();
-  const decoded = decodeChunk(source, reader);
+  const decoded = decodeStored(source, reader, manifest);
   const decodedAt = performance.now();
   const outcomes = new ChunkOutcomes(manifest, decoded, source.firstRow);
   const batches = microBatches(decoded.inputs, decoded.valid.length, manifest.limits.micro_batch);

@@ -17,7 +17,8 @@ export class FeatureCodec {
   /** Of one row's value; empty for a single one. */
   readonly shape: readonly Dimension[];
   readonly element: ElementCodec;
-  private readonly size: number | undefined;
+  /** Values of one row; undefined where a size is open. */
+  readonly size: number | undefined;
 
   /**
    * @param input index of the input tensor
@@ -26,8 +27,8 @@ export class FeatureCodec {
   constructor(
     feature: Feature,
     private readonly type: ElementType,
-    private readonly input: number,
-    private readonly offset: number,
+    readonly input: number,
+    readonly offset: number,
   ) {
     this.name = feature.name;
     this.shape = shapeOf(feature);

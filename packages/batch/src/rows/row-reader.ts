@@ -24,7 +24,8 @@ const PROBLEMS_SHOWN = 5;
 export type CsvColumn = number | [feature: number, element: number] | typeof ID_KEY;
 
 export class RowReader {
-  private readonly features: readonly FeatureCodec[];
+  /** In the order of the manifest. */
+  readonly features: readonly FeatureCodec[];
   private readonly names: ReadonlySet<string>;
   private readonly hasIdFeature: boolean;
   private readonly manifest: Manifest;
