@@ -65,7 +65,8 @@ export function encodeChunk(outcome: ChunkOutcome): ChunkResult {
   if (ids !== undefined) segments.ids = UTF8.encode(JSON.stringify(Array.from(ids, (id) => id ?? null)));
   if (counts.succeeded > 0) {
     const heads = columns.map(({ head }) => head);
-    segments.columns = UTF8.encode(JSON.stringify({ primary: outcome.shown.primary, heads }));
+    const { primary, default_outputs } = outcome.shown;
+    segments.columns = UTF8.encode(JSON.stringify({ primary, default_outputs, heads }));
     columns.forEach((column, index) => {
       segments[`column:${index}`] = columnBytes(column);
     });

@@ -7,6 +7,7 @@ import type { NumberName, ValueType } from './arrow-type.js';
 export interface NamedType {
   name: string;
   type: ValueType;
+  metadata?: Readonly<Record<string, string>>;
 }
 
 /** Of every buffer, as the format asks for. */
@@ -108,9 +109,11 @@ function zeros(bits: Uint8Array, length: number): number {
   return length - ones;
 }
 
-function writeField(builder: Builder, { name, type }: NamedType): number {
+function writeField(builder: Builder, { name, type, metadata = {} }: NamedType): number {
   const children = type.kind === 'list' ? [writeField(builder, { name: 'item', type: type.item })] : [];
   const childList = writeOffsets(builder, children);
+  const pairs = Object.entries(metadata).map(([key, value]) => writeKeyValue(builder, key, value));
+  const pairList = writeOffsets(builder, pairs);
   const nameOffset = builder.createString(name);
   const { number, offset } = writeType(builder, type);
   builder.startObject(7);
@@ -119,6 +122,16 @@ function writeField(builder: Builder, { name, type }: NamedType): number {
   builder.addFieldInt8(2, number, 0);
   builder.addFieldOffset(3, offset, 0);
   builder.addFieldOffset(5, childList, 0);
+  builder.addFieldOffset(6, pairList, 0);
+  return builder.endObject();
+}
+
+function writeKeyValue(builder: Builder, key: string, value: string): number {
+  const keyOffset = builder.createString(key);
+  const valueOffset = builder.createString(value);
+  builder.startObject(2);
+  builder.addFieldOffset(0, keyOffset, 0);
+  builder.addFieldOffset(1, valueOffset, 0);
   return builder.endObject();
 }
 
