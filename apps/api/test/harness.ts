@@ -27,6 +27,7 @@ import { irisDescriptor } from '../../../test/fixtures/iris.js';
 import { createApp } from '../dist/app.js';
 import type { ApiKeys } from '../dist/auth/api-keys.js';
 import { ApiMetrics } from '../dist/metrics.js';
+import { ParquetBodies } from '../dist/submit/parquet-bodies.js';
 import { WholeBodies } from '../dist/submit/whole-bodies.js';
 
 /** Ten rows to a chunk. */
@@ -37,6 +38,7 @@ export const LIMITS = {
   maxBodyBytes: 256 * 1024,
   maxRowBytes: 1024,
   maxBatchBytes: 64 * 1024,
+  maxParquetBytes: 64 * 1024,
   maxGzipRatio: 200,
   uploadIdleMs: 10_000,
   followMaxMs: 60_000,
@@ -98,6 +100,7 @@ export async function startHarness(
       memoryUse: () => memoryUse(redis),
     }),
     wholeBodies: new WholeBodies(4 * limits.maxJsonBytes),
+    parquetBodies: new ParquetBodies(4 * limits.maxParquetBytes),
     producer,
     catalog: new Catalog(redis, keys),
     schedules,

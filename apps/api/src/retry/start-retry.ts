@@ -37,11 +37,12 @@ export async function startRetry(
   const link = new Link(deps, task, request.id);
   try {
     // The rows have been taken once: no limit that has changed since refuses them.
+    const maxRowBytes = Number.POSITIVE_INFINITY;
     const bounds = { maxRows: rowsPerChunk(descriptor), maxBytes: CHUNK_BYTES };
     const splitter =
       format === 'arrow'
-        ? new StoredSplitter(bounds)
-        : new ChunkSplitter({ format, ...bounds, maxRecordBytes: Number.POSITIVE_INFINITY });
+        ? new StoredSplitter({ ...bounds, maxRowBytes })
+        : new ChunkSplitter({ format, ...bounds, maxRecordBytes: maxRowBytes });
     await upload.addAll(retryRecords(deps, task), splitter);
     // Each row is merged by its place among the others.
     if (upload.rows !== retryableRows(task)) {

@@ -1,10 +1,16 @@
-/** How the body of a request is cut into chunks: lines by their ends, Arrow by its record batches. */
+/** How the body of a request is cut into chunks: lines by their ends, columns by their rows. */
 import { type ModelDescriptor, rowsPerChunk } from '@millrace/batch/model';
 import type { CsvColumn } from '@millrace/batch/rows/row-reader';
 import type { Splitter } from '@millrace/batch/split/chunk-splitter';
 import type { ChunkFormat } from '@millrace/batch/task';
+import type { ArrowField } from '@millrace/columnar/ipc/arrow-type';
 import { ArrowSplitter } from '@millrace/columnar/rows/arrow-splitter';
+import { planColumns } from '@millrace/columnar/rows/plan';
+import { StoredSplitter } from '@millrace/columnar/rows/stored-splitter';
 import { CHUNK_BYTES, createSplitter } from '@millrace/tasks/splitter';
+
+/** Of the pieces of a body: Parquet comes unpacked, JSON as lines. */
+export type PieceFormat = 'ndjson' | 'csv' | 'arrow' | 'parquet';
 
 /** In bytes. */
 export interface RecordLimits {
@@ -18,11 +24,27 @@ export interface RecordLimits {
  */
 export function splitterOf(
   model: ModelDescriptor,
-  format: ChunkFormat,
+  format: PieceFormat,
   { maxRowBytes, maxBatchBytes }: RecordLimits,
   bounds = { maxRows: rowsPerChunk(model), maxBytes: CHUNK_BYTES },
 ): { columns: CsvColumn[]; splitter: Splitter } {
-  if (format !== 'arrow') return createSplitter(model, format, maxRowBytes, bounds);
-  const options = { manifest: model.manifest, ...bounds, maxRowBytes, maxBatchBytes };
-  return { columns: [], splitter: new ArrowSplitter(options) };
+  const { manifest } = model;
+  switch (format) {
+    case 'arrow':
+      return {
+        columns: [],
+        splitter: new ArrowSplitter({ manifest, ...bounds, maxRowBytes, maxBatchBytes }),
+      };
+    case 'parquet': {
+      const onFields = (fields: readonly ArrowField[]) => void planColumns(fields, manifest);
+      return { columns: [], splitter: new StoredSplitter({ ...bounds, maxRowBytes }, onFields) };
+    }
+    default:
+      return createSplitter(model, format, maxRowBytes, bounds);
+  }
+}
+
+/** In which chunks of such pieces are stored. */
+export function chunkFormat(format: PieceFormat): ChunkFormat {
+  return format === 'parquet' ? 'arrow' : format;
 }

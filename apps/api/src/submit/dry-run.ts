@@ -11,13 +11,12 @@ import { modelKey, rowsPerChunk } from '@millrace/batch/model';
 import { RowCheck } from '@millrace/batch/rows/row-check';
 import { RowReader } from '@millrace/batch/rows/row-reader';
 import type { Chunk } from '@millrace/batch/split/chunk-splitter';
-import type { ChunkFormat } from '@millrace/batch/task';
 import { decodeStored } from '@millrace/columnar/rows/decode-stored';
 import type { CatalogEntry } from '@millrace/queue/catalog';
 import { refuseTooMany } from '@millrace/tasks/upload';
-import { splitterOf } from './body-splitter.js';
+import { chunkFormat, type PieceFormat, splitterOf } from './body-splitter.js';
 import { toLines } from './json-body.js';
-import { type Intake, readJsonRows, resolveModel, type SubmissionDeps, streamBody } from './submission.js';
+import { type Intake, openPieces, readJsonRows, resolveModel, type SubmissionDeps } from './submission.js';
 
 /** What is checked in one go: on the order of a millisecond, so that other requests are answered meanwhile. */
 const SLICE_ROWS = 256;
@@ -46,7 +45,7 @@ export async function dryRun(deps: SubmissionDeps, intake: Intake): Promise<Reco
   };
 }
 
-/** The rows as a submission would store them: JSON is parsed whole and becomes lines. */
+/** The rows in pieces, as a submission takes them: JSON is parsed whole and becomes lines. */
 async function openRows(deps: SubmissionDeps, intake: Intake) {
   const { format, query } = intake;
   if (format === 'json') {
@@ -54,13 +53,14 @@ async function openRows(deps: SubmissionDeps, intake: Intake) {
     return { entry, lines: 'ndjson' as const, bytes: [toLines(rows)], onInvalid };
   }
   const entry = await resolveModel(deps, query.model);
-  return { entry, lines: format, bytes: streamBody(deps, intake), onInvalid: query.on_invalid ?? 'report' };
+  const bytes = await openPieces(deps, intake, format);
+  return { entry, lines: format, bytes, onInvalid: query.on_invalid ?? 'report' };
 }
 
 async function checkRows(
   deps: SubmissionDeps,
   entry: CatalogEntry,
-  format: ChunkFormat,
+  format: PieceFormat,
   bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<RowCheck> {
   const { manifest } = entry.model;
@@ -71,7 +71,7 @@ async function checkRows(
   const take = async (chunks: Iterable<Chunk>) => {
     for (const chunk of chunks) {
       refuseTooMany(chunk.firstRow + chunk.rows, manifest.limits.max_rows);
-      check.addChunk(decodeStored({ ...chunk, format, columns }, reader, manifest));
+      check.addChunk(decodeStored({ ...chunk, format: chunkFormat(format), columns }, reader, manifest));
       await pause();
     }
   };

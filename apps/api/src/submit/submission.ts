@@ -5,24 +5,26 @@ import { RowCheck } from '@millrace/batch/rows/row-check';
 import { RowReader } from '@millrace/batch/rows/row-reader';
 import { refuseInvalid, validateRows } from '@millrace/batch/rows/validate-rows';
 import type { Chunk } from '@millrace/batch/split/chunk-splitter';
-import type { ChunkFormat } from '@millrace/batch/task';
 import { decodeStored } from '@millrace/columnar/rows/decode-stored';
 import type { Catalog, CatalogEntry } from '@millrace/queue/catalog';
 import type { Request, Response } from 'express';
 import type { ApiMetrics } from '../metrics.js';
 import { parseParameters } from '../query.js';
 import { type BodyFormat, type BodyLimits, bodyFormat, readBody } from './body.js';
-import { type RecordLimits, splitterOf } from './body-splitter.js';
+import { chunkFormat, type PieceFormat, type RecordLimits, splitterOf } from './body-splitter.js';
 import { parseJsonBody, toLines } from './json-body.js';
 import { mergeOptions, resultOptions, SubmitQuery } from './options.js';
+import type { ParquetBodies } from './parquet-bodies.js';
 import type { WholeBodies } from './whole-bodies.js';
 
 export interface SubmissionDeps {
   catalog: Catalog;
   metrics: ApiMetrics;
   wholeBodies: WholeBodies;
+  parquetBodies: ParquetBodies;
   limits: RecordLimits & {
     maxJsonBytes: number;
+    maxParquetBytes: number;
     maxBodyBytes: number;
     maxGzipRatio: number;
     uploadIdleMs: number;
@@ -34,8 +36,8 @@ export interface Submission {
   entry: CatalogEntry;
   /** What was sent. */
   sentAs: BodyFormat;
-  /** What is stored: JSON becomes lines. */
-  format: ChunkFormat;
+  /** Of the pieces: JSON becomes lines. */
+  format: PieceFormat;
   /** From the acceptance of the task; without it, it has all the time it needs. */
   expiresInMs: number | undefined;
   bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
@@ -65,7 +67,7 @@ export async function readSubmission(deps: SubmissionDeps, intake: Intake): Prom
   const expiresInMs = milliseconds(query.expires_in);
   return query.on_invalid === 'reject'
     ? { ...(await readChecked(deps, intake, format, entry)), expiresInMs }
-    : { entry, sentAs: format, format, expiresInMs, bytes: streamBody(deps, intake) };
+    : { entry, sentAs: format, format, expiresInMs, bytes: await openPieces(deps, intake, format) };
 }
 
 async function readJson(deps: SubmissionDeps, intake: Intake): Promise<Submission> {
@@ -88,19 +90,24 @@ export async function readJsonRows(deps: SubmissionDeps, intake: Intake) {
 async function readChecked(
   deps: SubmissionDeps,
   intake: Intake,
-  format: ChunkFormat,
+  format: PieceFormat,
   entry: CatalogEntry,
 ): Promise<Omit<Submission, 'expiresInMs'>> {
   const body = await readWholeBody(deps, intake);
+  const pieces = () => (format === 'parquet' ? deps.parquetBodies.unpack(body) : [body]);
   const { manifest } = entry.model;
   const reader = new RowReader(manifest);
   const check = new RowCheck();
   const { splitter, columns } = splitterOf(entry.model, format, deps.limits);
-  const add = (chunk: Chunk) => check.addChunk(decodeStored({ ...chunk, format, columns }, reader, manifest));
-  for (const chunk of splitter.push(body)) add(chunk);
-  for (const chunk of splitter.end()) add(chunk);
+  const add = (chunks: Iterable<Chunk>) => {
+    for (const chunk of chunks) {
+      check.addChunk(decodeStored({ ...chunk, format: chunkFormat(format), columns }, reader, manifest));
+    }
+  };
+  for await (const piece of pieces()) add(splitter.push(piece));
+  add(splitter.end());
   refuseInvalid(check.report());
-  return { entry, sentAs: format, format, bytes: [body] };
+  return { entry, sentAs: format, format, bytes: pieces() };
 }
 
 export function milliseconds(seconds: number | undefined): number | undefined {
@@ -116,9 +123,13 @@ export async function resolveModel(
   throw new BatchError('model_required', 'say which model, for example ?model=name', { models });
 }
 
-/** What a body may be: JSON, and rows that are refused whole when one is bad, are read whole. */
+/** What a body may be: JSON, Parquet, and rows that are refused whole when one is bad, are read whole. */
 function bodyLimits({ limits }: SubmissionDeps, { format, query }: Intake): BodyLimits {
-  const { maxBodyBytes, maxJsonBytes, maxGzipRatio, uploadIdleMs: idleMs } = limits;
+  const { maxBodyBytes, maxJsonBytes, maxParquetBytes, maxGzipRatio, uploadIdleMs: idleMs } = limits;
+  if (format === 'parquet') {
+    const hint = 'send an Arrow stream (application/vnd.apache.arrow.stream) or NDJSON, of any size';
+    return { maxBytes: Math.min(maxParquetBytes, maxBodyBytes), maxGzipRatio, idleMs, hint };
+  }
   if (format !== 'json' && query.on_invalid !== 'reject') {
     return { maxBytes: maxBodyBytes, maxGzipRatio, idleMs };
   }
@@ -127,6 +138,16 @@ function bodyLimits({ limits }: SubmissionDeps, { format, query }: Intake): Body
       ? 'send large batches as application/x-ndjson'
       : 'on_invalid=reject reads the body whole; without it any size is streamed';
   return { maxBytes: Math.min(maxJsonBytes, maxBodyBytes), maxGzipRatio, idleMs, hint };
+}
+
+/** The rows in pieces that the splitter of their format takes. */
+export async function openPieces(
+  deps: SubmissionDeps,
+  intake: Intake,
+  format: PieceFormat,
+): Promise<AsyncIterable<Uint8Array>> {
+  if (format !== 'parquet') return streamBody(deps, intake);
+  return deps.parquetBodies.unpack(await readWholeBody(deps, intake));
 }
 
 /** The body piece by piece. */
@@ -138,5 +159,6 @@ export async function* streamBody(deps: SubmissionDeps, intake: Intake): AsyncGe
 }
 
 function readWholeBody(deps: SubmissionDeps, intake: Intake): Promise<Buffer> {
-  return deps.wholeBodies.read(streamBody(deps, intake), intake.request.res as Response);
+  const bodies = intake.format === 'parquet' ? deps.parquetBodies.files : deps.wholeBodies;
+  return bodies.read(streamBody(deps, intake), intake.request.res as Response);
 }

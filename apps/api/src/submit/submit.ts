@@ -20,7 +20,7 @@ import { sendResult, WHOLE_AS_JSON } from '../result/send-result.js';
 import { describeTask } from '../result/task-answer.js';
 import { preferredWait, waitForEnd } from '../result/wait.js';
 import { sendJson } from '../send-json.js';
-import { splitterOf } from './body-splitter.js';
+import { chunkFormat, splitterOf } from './body-splitter.js';
 import { ClaimedKey, keyInUse } from './claimed-key.js';
 import { dryRun } from './dry-run.js';
 import { Fingerprint } from './fingerprint.js';
@@ -167,16 +167,17 @@ async function answerAgain(
 async function accept(
   deps: SubmitDeps,
   response: Response,
-  { entry, sentAs, format, expiresInMs, bytes }: Submission,
+  { entry, sentAs, format: pieces, expiresInMs, bytes }: Submission,
   id: string,
   confirm?: () => Promise<void>,
 ): Promise<Accepted> {
   response.locals.taskId = id;
   const model = modelKey(entry.model);
-  const { splitter, columns } = splitterOf(entry.model, format, deps.limits);
+  const { splitter, columns } = splitterOf(entry.model, pieces, deps.limits);
   const { client, requestId } = response.locals;
   const { fingerprint, manifest } = entry.model;
   const { pool } = manifest.limits;
+  const format = chunkFormat(pieces);
   const record = { id, client, model, fingerprint, format, pool, expiresInMs, columns, requestId };
   const upload = new Upload(deps, record, manifest.limits);
   try {
