@@ -18,7 +18,7 @@ export const ApiSettings = z
     ALLOW_ANONYMOUS: flag(),
     /** Bodies that are parsed whole. */
     MAX_JSON_BYTES: integer(1024, 512 * MIB, 16 * MIB),
-    /** One record batch of an Arrow stream; each upload has one in memory. */
+    /** One record batch of an Arrow stream, which is in memory whole. */
     MAX_BATCH_BYTES: integer(1024, 512 * MIB, 64 * MIB),
     /** A Parquet file, which is unpacked from memory. */
     MAX_PARQUET_BYTES: integer(1024, 1024 * MIB, 64 * MIB),

@@ -60,6 +60,8 @@ export interface SharedTexts {
   kind: 'texts';
   length: number;
   valid?: Uint8Array;
+  /** Of each text, in bytes. */
+  lengths: Int32Array;
   text(index: number): Uint8Array;
 }
 

@@ -71,7 +71,7 @@ function indirectBytes(column: IndirectColumn, start: number, end: number): numb
   if (value.kind === 'number') return (end - start) * value.values.BYTES_PER_ELEMENT;
   let bytes = 4 * (end - start);
   for (let row = start; row < end; row++) {
-    if (!isNull(column, row)) bytes += value.text(indices[row] as number).length;
+    if (!isNull(column, row)) bytes += value.lengths[indices[row] as number] as number;
   }
   return bytes;
 }
@@ -98,20 +98,21 @@ function direct(column: IndirectColumn, start: number, end: number): NumberColum
     return { kind: 'number', length, valid, type: value.type, values };
   }
   const offsets = new Int32Array(length + 1);
-  const texts: Uint8Array[] = [];
   for (let at = 0; at < length; at++) {
-    const text = bitAt(valid, at) ? value.text(indices[start + at] as number) : NOTHING;
-    texts.push(text);
-    offsets[at + 1] = (offsets[at] as number) + text.length;
+    const size = bitAt(valid, at) ? (value.lengths[indices[start + at] as number] as number) : 0;
+    offsets[at + 1] = (offsets[at] as number) + size;
   }
   const bytes = new Uint8Array(offsets[length] as number);
-  texts.forEach((text, at) => {
+  const texts = new Map<number, Uint8Array>();
+  for (let at = 0; at < length; at++) {
+    if (!bitAt(valid, at)) continue;
+    const index = indices[start + at] as number;
+    const text = texts.get(index) ?? value.text(index);
+    texts.set(index, text);
     bytes.set(text, offsets[at]);
-  });
+  }
   return { kind: 'utf8', length, valid, offsets, bytes };
 }
-
-const NOTHING = new Uint8Array(0);
 
 /** Undefined when every row has a value. */
 function joinValidity(slices: readonly Slice<PlainColumn>[], length: number): Uint8Array | undefined {

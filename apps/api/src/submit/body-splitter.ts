@@ -18,6 +18,9 @@ export interface RecordLimits {
   maxBatchBytes: number;
 }
 
+/** What a body may take: of memory beyond these, `hold` is asked for the record batch that comes. */
+export type BodyRoom = RecordLimits & { hold(bytes: number): void };
+
 /**
  * `columns` says what the fields of CSV records hold once the header line has come; it stays empty for other formats.
  * @param bounds of one chunk; by default what keeps an inference thread busy
@@ -25,7 +28,7 @@ export interface RecordLimits {
 export function splitterOf(
   model: ModelDescriptor,
   format: PieceFormat,
-  { maxRowBytes, maxBatchBytes }: RecordLimits,
+  { maxRowBytes, maxBatchBytes, hold }: BodyRoom,
   bounds = { maxRows: rowsPerChunk(model), maxBytes: CHUNK_BYTES },
 ): { columns: CsvColumn[]; splitter: Splitter } {
   const { manifest } = model;
@@ -33,7 +36,7 @@ export function splitterOf(
     case 'arrow':
       return {
         columns: [],
-        splitter: new ArrowSplitter({ manifest, ...bounds, maxRowBytes, maxBatchBytes }),
+        splitter: new ArrowSplitter({ manifest, ...bounds, maxRowBytes, maxBatchBytes, hold }),
       };
     case 'parquet': {
       const onFields = (fields: readonly ArrowField[]) => void planColumns(fields, manifest);

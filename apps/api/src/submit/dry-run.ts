@@ -14,9 +14,17 @@ import type { Chunk } from '@millrace/batch/split/chunk-splitter';
 import { decodeStored } from '@millrace/columnar/rows/decode-stored';
 import type { CatalogEntry } from '@millrace/queue/catalog';
 import { refuseTooMany } from '@millrace/tasks/upload';
-import { chunkFormat, type PieceFormat, splitterOf } from './body-splitter.js';
+import type { Response } from 'express';
+import { type BodyRoom, chunkFormat, type PieceFormat, splitterOf } from './body-splitter.js';
 import { toLines } from './json-body.js';
-import { type Intake, openPieces, readJsonRows, resolveModel, type SubmissionDeps } from './submission.js';
+import {
+  type Intake,
+  openPieces,
+  readJsonRows,
+  resolveModel,
+  roomFor,
+  type SubmissionDeps,
+} from './submission.js';
 
 /** What is checked in one go: on the order of a millisecond, so that other requests are answered meanwhile. */
 const SLICE_ROWS = 256;
@@ -29,7 +37,7 @@ const TURN_MS = 5;
 export async function dryRun(deps: SubmissionDeps, intake: Intake): Promise<Record<string, unknown>> {
   const { format } = intake;
   const { entry, lines, bytes, onInvalid } = await openRows(deps, intake);
-  const check = await checkRows(deps, entry, lines, bytes);
+  const check = await checkRows(entry, lines, bytes, roomFor(deps, intake.request.res as Response));
   const { rows, valid, invalid, errors, errorsByCode } = check.report();
   if (rows === 0) throw new BatchError('empty_batch', 'the body has no rows');
   deps.metrics.task(modelKey(entry.model), format, 'checked', rows);
@@ -58,13 +66,13 @@ async function openRows(deps: SubmissionDeps, intake: Intake) {
 }
 
 async function checkRows(
-  deps: SubmissionDeps,
   entry: CatalogEntry,
   format: PieceFormat,
   bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  room: BodyRoom,
 ): Promise<RowCheck> {
   const { manifest } = entry.model;
-  const { splitter, columns } = splitterOf(entry.model, format, deps.limits, sliceOf(entry));
+  const { splitter, columns } = splitterOf(entry.model, format, room, sliceOf(entry));
   const reader = new RowReader(manifest);
   const check = new RowCheck();
   const pause = pauser();

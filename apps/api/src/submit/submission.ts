@@ -10,8 +10,15 @@ import type { Catalog, CatalogEntry } from '@millrace/queue/catalog';
 import type { Request, Response } from 'express';
 import type { ApiMetrics } from '../metrics.js';
 import { parseParameters } from '../query.js';
+import type { BatchMemory } from './batch-memory.js';
 import { type BodyFormat, type BodyLimits, bodyFormat, readBody } from './body.js';
-import { chunkFormat, type PieceFormat, type RecordLimits, splitterOf } from './body-splitter.js';
+import {
+  type BodyRoom,
+  chunkFormat,
+  type PieceFormat,
+  type RecordLimits,
+  splitterOf,
+} from './body-splitter.js';
 import { parseJsonBody, toLines } from './json-body.js';
 import { mergeOptions, resultOptions, SubmitQuery } from './options.js';
 import type { ParquetBodies } from './parquet-bodies.js';
@@ -22,6 +29,7 @@ export interface SubmissionDeps {
   metrics: ApiMetrics;
   wholeBodies: WholeBodies;
   parquetBodies: ParquetBodies;
+  batchMemory: BatchMemory;
   limits: RecordLimits & {
     maxJsonBytes: number;
     maxParquetBytes: number;
@@ -98,7 +106,11 @@ async function readChecked(
   const { manifest } = entry.model;
   const reader = new RowReader(manifest);
   const check = new RowCheck();
-  const { splitter, columns } = splitterOf(entry.model, format, deps.limits);
+  const { splitter, columns } = splitterOf(
+    entry.model,
+    format,
+    roomFor(deps, intake.request.res as Response),
+  );
   const add = (chunks: Iterable<Chunk>) => {
     for (const chunk of chunks) {
       check.addChunk(decodeStored({ ...chunk, format: chunkFormat(format), columns }, reader, manifest));
@@ -138,6 +150,11 @@ function bodyLimits({ limits }: SubmissionDeps, { format, query }: Intake): Body
       ? 'send large batches as application/x-ndjson'
       : 'on_invalid=reject reads the body whole; without it any size is streamed';
   return { maxBytes: Math.min(maxJsonBytes, maxBodyBytes), maxGzipRatio, idleMs, hint };
+}
+
+/** What the body of a request may take. */
+export function roomFor({ limits, batchMemory }: SubmissionDeps, response: Response): BodyRoom {
+  return { ...limits, hold: batchMemory.of(response) };
 }
 
 /** The rows in pieces that the splitter of their format takes. */

@@ -30,6 +30,7 @@ import {
   type Intake,
   openIntake,
   readSubmission,
+  roomFor,
   type Submission,
   type SubmissionDeps,
   streamBody,
@@ -173,7 +174,7 @@ async function accept(
 ): Promise<Accepted> {
   response.locals.taskId = id;
   const model = modelKey(entry.model);
-  const { splitter, columns } = splitterOf(entry.model, pieces, deps.limits);
+  const { splitter, columns } = splitterOf(entry.model, pieces, roomFor(deps, response));
   const { client, requestId } = response.locals;
   const { fingerprint, manifest } = entry.model;
   const { pool } = manifest.limits;

@@ -178,7 +178,9 @@ class ColumnReader {
     const { length, valid } = common;
     if (bytes.length < VIEW_BYTES * length) throw broken('has fewer values than rows');
     const texts = viewedTexts(bytes, length, this.buffers.nextVariadic());
-    for (let row = 0; row < length; row++) if (valid === undefined || bitAt(valid, row)) texts.text(row);
+    for (let row = 0; row < length; row++) {
+      if (valid === undefined || bitAt(valid, row)) texts.lengths[row] = texts.text(row).length;
+    }
     return {
       kind: 'indirect',
       ...common,
@@ -191,6 +193,7 @@ class ColumnReader {
 const VIEW_BYTES = 16;
 const INLINE_BYTES = 12;
 
+/** Their lengths are still to be told. */
 function viewedTexts(bytes: Uint8Array, length: number, buffers: readonly Uint8Array[]): SharedTexts {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const text = (row: number) => {
@@ -204,20 +207,31 @@ function viewedTexts(bytes: Uint8Array, length: number, buffers: readonly Uint8A
     }
     return buffer.subarray(offset, offset + size);
   };
-  return { kind: 'texts', length, text };
+  return { kind: 'texts', length, lengths: new Int32Array(length), text };
 }
 
 /** The values of a dictionary, for columns to point into. @throws MalformedArrowError */
 export function sharedValues(column: Column): SharedValues {
   if (column.kind === 'number') return column;
-  if (column.kind === 'indirect' && column.value.kind === 'texts') return column.value;
+  if (column.kind === 'indirect' && column.value.kind === 'texts') {
+    return { ...column.value, ...validityOf(column) };
+  }
   if (column.kind !== 'utf8') throw broken('has a dictionary of neither texts nor numbers');
   return sharedTexts(column);
 }
 
-function sharedTexts({ length, valid, offsets, bytes }: TextColumn): SharedTexts {
+function sharedTexts(column: TextColumn): SharedTexts {
+  const { length, offsets, bytes } = column;
   const text = (index: number) => bytes.subarray(offsets[index], offsets[index + 1]);
-  return { kind: 'texts', length, ...(valid === undefined ? {} : { valid }), text };
+  const lengths = Int32Array.from(
+    { length },
+    (_, at) => (offsets[at + 1] as number) - (offsets[at] as number),
+  );
+  return { kind: 'texts', length, ...validityOf(column), lengths, text };
+}
+
+function validityOf({ valid }: { valid?: Uint8Array }): { valid?: Uint8Array } {
+  return valid === undefined ? {} : { valid };
 }
 
 function smallOffset(offset: bigint): number {

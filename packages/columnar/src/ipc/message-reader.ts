@@ -30,8 +30,14 @@ export class MessageReader {
   private filled = 0;
   private open: Pick<Message, 'kind' | 'header'> | undefined;
 
-  /** @param maxBytes of one message, its metadata and its body each */
-  constructor(private readonly maxBytes: number) {}
+  /**
+   * @param maxBytes of one message, its metadata and its body each
+   * @param hold hears how many bytes of a body are in memory from now on, and may refuse them
+   */
+  constructor(
+    private readonly maxBytes: number,
+    private readonly hold: (bytes: number) => void = () => {},
+  ) {}
 
   /**
    * The messages that this piece completes.
@@ -46,7 +52,9 @@ export class MessageReader {
       at += part.length;
       while (this.filled === this.target.length && this.target.length > 0) {
         const message = this.take();
-        if (message !== undefined) yield message;
+        if (message === undefined) continue;
+        yield message;
+        this.hold(0);
       }
     }
   }
@@ -105,6 +113,7 @@ export class MessageReader {
     if (bytes > this.maxBytes) {
       throw new MessageTooLargeError(`a message has ${bytes} bytes, more than ${this.maxBytes}`);
     }
+    if (stage === 'body') this.hold(bytes);
     this.stage = stage;
     this.target = new Uint8Array(bytes);
     this.filled = 0;

@@ -18,6 +18,8 @@ export interface ArrowSplitOptions extends ChunkBounds {
   manifest: Manifest;
   /** Of a record batch, and of all dictionaries. */
   maxBatchBytes: number;
+  /** As of `MessageReader`. */
+  hold?: (bytes: number) => void;
 }
 
 export class ArrowSplitter implements Splitter {
@@ -27,7 +29,7 @@ export class ArrowSplitter implements Splitter {
   private open: { fields: ArrowField[]; chunker: ColumnChunker } | undefined;
 
   constructor(private readonly options: ArrowSplitOptions) {
-    this.messages = new MessageReader(options.maxBatchBytes);
+    this.messages = new MessageReader(options.maxBatchBytes, options.hold);
     this.dictionaries = new DictionaryStore(options.maxBatchBytes);
   }
 

@@ -63,11 +63,12 @@ export class ColumnChunker {
   /** Up to which row there is room in the chunk; none when it is to be cut first. */
   private endOfPart(columns: readonly Column[], start: number, rows: number): number {
     const { maxRows, maxBytes, maxRowBytes } = this.bounds;
-    let fits = start;
+    const hasRoom = (end: number) => this.heldBytes + bytesOf(columns, start, end) <= maxBytes;
     let most = Math.min(rows, start + maxRows - this.heldRows);
+    let fits = hasRoom(most) ? most : start;
     while (fits < most) {
       const middle = Math.ceil((fits + most) / 2);
-      if (this.heldBytes + bytesOf(columns, start, middle) <= maxBytes) fits = middle;
+      if (hasRoom(middle)) fits = middle;
       else most = middle - 1;
     }
     if (fits > start || this.heldRows > 0) return fits;
