@@ -98,7 +98,7 @@ function wholeColumn(at: number, rows: readonly ResultCells[]): OutputColumn | u
   const [first] = rows;
   const column = first?.columns[at];
   if (column === undefined) return undefined;
-  const isWhole = rows.every((row, place) => row.columns === first?.columns && row.place === place);
+  const isWhole = rows.every(({ columns }) => columns === first?.columns);
   return isWhole && rowsOf(column) === rows.length ? column : undefined;
 }
 
