@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { linesOf } from '@millrace/columnar/parquet/parquet-lines';
-import type { FromParquetThread, ToParquetThread } from '@millrace/columnar/parquet/parquet-messages';
+import { linesOf } from '@millrace/parquet/parquet-lines';
+import type { FromParquetThread, ToParquetThread } from '@millrace/parquet/parquet-messages';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, it } from 'vitest';
 import { openFileSource } from '../dist/sources/file.js';
@@ -198,7 +198,7 @@ describe('Parquet', () => {
     const names = Array.from({ length: 40 }, (_, place) => `c${place}`);
     const columnData = names.map((name) => ({ name, data, type: 'STRING' as const }));
     const buffer = parquetWriteBuffer({ columnData, rowGroupSize: data.length });
-    const thread = new Worker(new URL(import.meta.resolve('@millrace/columnar/parquet/parquet-thread')), {
+    const thread = new Worker(new URL(import.meta.resolve('@millrace/parquet/parquet-thread')), {
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: 96 },
     });

@@ -1,6 +1,6 @@
 /** Parquet bodies is responsible for bodies that are Parquet files: how many are in memory, and how many are unpacked, at once. */
 import { BatchError } from '@millrace/batch/errors';
-import { ParquetError, ParquetUnpacker } from '@millrace/columnar/parquet/parquet-unpacker';
+import { ParquetError, ParquetUnpacker } from '@millrace/parquet/parquet-unpacker';
 import { WholeBodies } from './whole-bodies.js';
 
 const STEP_MS = 30_000;

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RandomAccess } from '@millrace/columnar/parquet/random-access';
+import type { RandomAccess } from '@millrace/parquet/random-access';
 import { rangesOf } from '../files/regular-file.js';
 import { RunError } from '../run-error.js';
 import { shown } from './allowed-url.js';

@@ -1,5 +1,5 @@
 /** Reads Parquet files as NDJSON lines. They are unpacked in a thread of its own, while this one has leases to renew. */
-import { ParquetError, ParquetUnpacker } from '@millrace/columnar/parquet/parquet-unpacker';
+import { ParquetError, ParquetUnpacker } from '@millrace/parquet/parquet-unpacker';
 import { RunError } from '../run-error.js';
 import type { SourceFile } from './source-file.js';
 

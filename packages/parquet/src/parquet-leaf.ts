@@ -1,10 +1,10 @@
 /** Puts the values of a Parquet column into Arrow's layout: numbers as they are, everything that is not one as text. */
 import { ELEMENT_TYPES } from '@millrace/batch/manifest/element-types';
+import type { PlainColumn } from '@millrace/columnar/column';
+import type { ArrowType, NumberName } from '@millrace/columnar/ipc/arrow-type';
+import { bitsOf } from '@millrace/columnar/results/bits';
+import { textColumn } from '@millrace/columnar/results/text-column';
 import type { SchemaElement } from 'hyparquet';
-import type { PlainColumn } from '../column.js';
-import type { ArrowType, NumberName } from '../ipc/arrow-type.js';
-import { bitsOf } from '../results/bits.js';
-import { textColumn } from '../results/text-column.js';
 import { leafPrinter } from './parquet-column.js';
 
 export interface LeafReader {

@@ -1,9 +1,10 @@
 /** Reads a Parquet file as Arrow streams of one record batch each. */
+
+import type { PlainColumn } from '@millrace/columnar/column';
+import type { ArrowField, ArrowType } from '@millrace/columnar/ipc/arrow-type';
+import { bitsOf } from '@millrace/columnar/results/bits';
+import { ColumnChunker } from '@millrace/columnar/rows/column-chunker';
 import type { SchemaTree } from 'hyparquet';
-import type { PlainColumn } from '../column.js';
-import type { ArrowField, ArrowType } from '../ipc/arrow-type.js';
-import { bitsOf } from '../results/bits.js';
-import { ColumnChunker } from '../rows/column-chunker.js';
 import { leafOf } from './parquet-column.js';
 import { openParquet } from './parquet-file.js';
 import { type LeafReader, leafReader } from './parquet-leaf.js';
