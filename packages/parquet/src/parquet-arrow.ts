@@ -1,5 +1,4 @@
 /** Reads a Parquet file as Arrow streams of one record batch each. */
-
 import type { PlainColumn } from '@millrace/columnar/column';
 import type { ArrowField, ArrowType } from '@millrace/columnar/ipc/arrow-type';
 import { bitsOf } from '@millrace/columnar/results/bits';

@@ -8,16 +8,23 @@ import { MessageTooLargeError } from './message-reader.js';
 export class DictionaryStore {
   /** By the number that the schema gives them. */
   readonly values = new Map<number, SharedValues>();
+  private readonly types: ReadonlyMap<number, ArrowType>;
   private readonly bytes = new Map<number, number>();
+  private totalBytes = 0;
 
   /** @param maxBytes of all of them together */
-  constructor(private readonly maxBytes: number) {}
+  constructor(
+    fields: readonly ArrowField[],
+    private readonly maxBytes: number,
+  ) {
+    this.types = dictionaryTypes(fields.map(({ type }) => type));
+  }
 
   /** Takes a dictionary in, in place of the one before. @throws MalformedArrowError, MessageTooLargeError */
-  add(fields: readonly ArrowField[], header: Table, body: Uint8Array): void {
+  add(header: Table, body: Uint8Array): void {
     const id = header.size(0);
     const batch = header.table(1);
-    const type = dictionaryTypes(fields.map((field) => field.type)).get(id);
+    const type = this.types.get(id);
     if (type === undefined || batch === undefined) {
       throw new MalformedArrowError('it has a dictionary that no column points into');
     }
@@ -26,10 +33,12 @@ export class DictionaryStore {
         'it has a delta dictionary, which is not read; write whole dictionaries (emit_dictionary_deltas=False)',
       );
     }
+    this.totalBytes += body.length - (this.bytes.get(id) ?? 0);
     this.bytes.set(id, body.length);
-    const total = [...this.bytes.values()].reduce((sum, each) => sum + each, 0);
-    if (total > this.maxBytes) {
-      throw new MessageTooLargeError(`the dictionaries have ${total} bytes, more than ${this.maxBytes}`);
+    if (this.totalBytes > this.maxBytes) {
+      throw new MessageTooLargeError(
+        `the dictionaries have ${this.totalBytes} bytes, more than ${this.maxBytes}`,
+      );
     }
     const { columns } = readBatch([{ name: '', type }], batch, body, this.values);
     const [column] = columns;

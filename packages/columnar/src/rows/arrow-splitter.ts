@@ -24,13 +24,11 @@ export interface ArrowSplitOptions extends ChunkBounds {
 
 export class ArrowSplitter implements Splitter {
   private readonly messages: MessageReader;
-  private readonly dictionaries: DictionaryStore;
   /** From the schema on. */
-  private open: { fields: ArrowField[]; chunker: ColumnChunker } | undefined;
+  private open: { fields: ArrowField[]; dictionaries: DictionaryStore; chunker: ColumnChunker } | undefined;
 
   constructor(private readonly options: ArrowSplitOptions) {
     this.messages = new MessageReader(options.maxBatchBytes, options.hold);
-    this.dictionaries = new DictionaryStore(options.maxBatchBytes);
   }
 
   /** @throws BatchError `malformed_body`, `unsupported_encoding`, `record_batch_too_large`, `row_too_large`, and as `planColumns` */
@@ -57,13 +55,17 @@ export class ArrowSplitter implements Splitter {
       if (this.open !== undefined) throw new MalformedArrowError('it has two schemas');
       const fields = readSchema(header);
       planColumns(fields, this.options.manifest);
-      this.open = { fields, chunker: new ColumnChunker(fields, this.options) };
+      this.open = {
+        fields,
+        dictionaries: new DictionaryStore(fields, this.options.maxBatchBytes),
+        chunker: new ColumnChunker(fields, this.options),
+      };
       return;
     }
     if (this.open === undefined) throw new MalformedArrowError('it does not begin with a schema');
-    const { fields, chunker } = this.open;
-    if (kind === 'dictionary') this.dictionaries.add(fields, header, body);
-    else yield* chunker.add(readBatch(fields, header, body, this.dictionaries.values));
+    const { fields, dictionaries, chunker } = this.open;
+    if (kind === 'dictionary') dictionaries.add(header, body);
+    else yield* chunker.add(readBatch(fields, header, body, dictionaries.values));
   }
 }
 

@@ -46,6 +46,7 @@ export class ColumnChunker {
 
   /** The chunks that these rows complete. Keeps none of the batch's buffers. @throws BatchError `row_too_large` */
   *add({ columns, rows }: Batch): Generator<Chunk> {
+    if (rows === 0) return;
     for (let start = 0; start < rows; ) {
       const end = this.endOfPart(columns, start, rows);
       if (end > start) this.hold(columns, start, end);
