@@ -41,6 +41,8 @@ const TYPES = [
   'text/csv; header=absent',
   'application/ndjson',
   'application/jsonl',
+  'application/vnd.apache.arrow.stream',
+  'application/x-parquet',
   'multipart/form-data; boundary=x',
   'constructor',
   ';',

@@ -81,7 +81,7 @@ describe('the images', () => {
   });
 
   it('hold what their process needs and nothing of the others', () => {
-    const ofApi = ['node_modules/express', 'apps/api/dist/main.js'];
+    const ofApi = ['node_modules/express', 'node_modules/hyparquet', 'apps/api/dist/main.js'];
     const ofWorker = [
       'node_modules/onnxruntime-node',
       'apps/worker/dist/main.js',
@@ -92,7 +92,7 @@ describe('the images', () => {
       'node_modules/@aws-sdk/client-s3',
       'apps/scheduler/dist/main.js',
     ];
-    const all = [...ofApi, ...ofWorker, ...ofScheduler];
+    const all = [...new Set([...ofApi, ...ofWorker, ...ofScheduler])];
     expect(all.filter((path) => existsSync(inImage(api, path)))).toEqual(ofApi);
     expect(all.filter((path) => existsSync(inImage(worker, path)))).toEqual(ofWorker);
     expect(all.filter((path) => existsSync(inImage(scheduler, path)))).toEqual(ofScheduler);

@@ -1,12 +1,16 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { Float64, Utf8 } from 'apache-arrow';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { IRIS_MODEL_PATH, irisRows } from '../fixtures/iris.js';
+import { arrowRows } from '../../packages/columnar/test/arrow-rows.js';
+import { arrowStream, tableStream } from '../../packages/columnar/test/arrow-stream.js';
+import { IRIS_MANIFEST, IRIS_MODEL_PATH, irisRows } from '../fixtures/iris.js';
 import { type TaskAnswer, TestPlatform } from '../fixtures/platform.js';
 import { POISON_MODEL, POISON_SAMPLES, remainder, THROWS } from '../fixtures/poison-model.js';
 
 const NDJSON = 'application/x-ndjson';
+const ARROW = 'application/vnd.apache.arrow.stream';
 const IRIS = '/batch-predict?model=iris';
 /** So many that the task is still in the middle when it is cancelled. */
 const ROWS = irisRows(300_000)
@@ -61,17 +65,61 @@ it('a task that was cancelled in the middle and retried has the result of one th
   expect((await download(id)) === reference).toBe(true);
 });
 
-it('rows on which the model throws throw again, and the rest of the result stays as it is', async () => {
-  const rows = Array.from({ length: 1_000 }, (_, row) => (row % 333 === 7 ? THROWS : 1 + (row % 10)));
-  const body = `id,x\n${rows.map((x, row) => `row ${row},${x}\n`).join('')}`;
-  const id = await platform.submit('/batch-predict?model=poison', 'text/csv', body);
-  const before = await platform.finished(id);
-  expect(before).toMatchObject({ status: 'partially_succeeded', rows: { failed: 3 } });
+const POISONED = Array.from({ length: 1_000 }, (_, row) => (row % 333 === 7 ? THROWS : 1 + (row % 10)));
+const POISONED_IDS = POISONED.map((_, row) => `row ${row}`);
+const POISONED_BODIES: [string, string | Uint8Array<ArrayBuffer>][] = [
+  ['text/csv', `id,x\n${POISONED.map((x, row) => `${POISONED_IDS[row]},${x}\n`).join('')}`],
+  [
+    ARROW,
+    Uint8Array.from(
+      tableStream([
+        { name: 'x', type: new Float64(), values: POISONED },
+        { name: 'id', type: new Utf8(), values: POISONED_IDS },
+      ]),
+    ),
+  ],
+];
 
-  const retry = await platform.finished((await post(id, 'retry')).task_id);
-  expect(retry).toMatchObject({ status: 'failed', rows: { total: 3, failed: 3 } });
-  const after = await platform.poll(id);
-  expect(after.predictions).toEqual(rows.map((x) => (x === THROWS ? null : remainder(x))));
-  const { status, rows: ledger, errors } = before;
-  expect(after).toMatchObject({ status, rows: ledger, errors, retries: [{ task_id: retry.task_id }] });
+it.each(POISONED_BODIES)(
+  'rows on which the model throws throw again, and the rest of the result stays as it is (%s)',
+  async (type, body) => {
+    const id = await platform.submit('/batch-predict?model=poison', type, body);
+    const before = await platform.finished(id);
+    expect(before).toMatchObject({ status: 'partially_succeeded', rows: { failed: 3 } });
+
+    const retry = await platform.finished((await post(id, 'retry')).task_id);
+    expect(retry).toMatchObject({ status: 'failed', rows: { total: 3, failed: 3 } });
+    const after = await platform.poll(id);
+    expect(after.predictions).toEqual(POISONED.map((x) => (x === THROWS ? null : remainder(x))));
+    const { status, rows: ledger, errors } = before;
+    expect(after).toMatchObject({ status, rows: ledger, errors, retries: [{ task_id: retry.task_id }] });
+  },
+);
+
+it('a frame as Arrow is predicted as its rows are, and comes back as Arrow', async () => {
+  const rows = irisRows(5_000).map((row, at) => ({
+    id: `flower ${at}`,
+    ...row,
+    sepal_width: at % 97 === 5 ? 1e9 : 3,
+  }));
+  const lines = await platform.submit(IRIS, NDJSON, rows.map((row) => JSON.stringify(row)).join('\n'));
+  const stream = arrowStream(IRIS_MANIFEST, rows, { dictionaries: false, fixedLists: false, batchRows: 700 });
+  const frame = await platform.submit(IRIS, ARROW, Uint8Array.from(stream));
+  const { status, rows: ledger, errors } = await platform.finished(lines);
+  expect(await platform.finished(frame)).toMatchObject({ status, rows: ledger, errors });
+  const query = '?outputs=all';
+  expect(await download(frame, query)).toBe(await download(lines, query));
+
+  const answer = await fetch(`${platform.url}/batch-result/${frame}${query}`, { headers: { accept: ARROW } });
+  expect(answer.headers.get('content-type')).toBe(ARROW);
+  const found = arrowRows(new Uint8Array(await answer.arrayBuffer()));
+  const expected = (await download(frame, query))
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(found.map(({ row, id }) => [Number(row), id])).toEqual(expected.map(({ row, id }) => [row, id]));
+  expect(found.map((row) => row.error_code)).toEqual(expected.map(({ error }) => error?.code ?? null));
+  expect(found.map(({ label }) => label)).toEqual(
+    expected.map(({ prediction }) => (prediction === undefined ? null : BigInt(prediction.label))),
+  );
 });

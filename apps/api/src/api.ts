@@ -28,6 +28,8 @@ import { createApp } from './app.js';
 import { ApiKeys } from './auth/api-keys.js';
 import type { ApiSettings } from './config.js';
 import { ApiMetrics, watchQueue, watchStore } from './metrics.js';
+import { BatchMemory } from './submit/batch-memory.js';
+import { ParquetBodies } from './submit/parquet-bodies.js';
 import { WholeBodies } from './submit/whole-bodies.js';
 
 /** Time for the head of a request; bodies have their own bound, on silence. */
@@ -73,6 +75,8 @@ export async function startApi(settings: ApiSettings, log: Logger, stopWith: Sto
     claims: new ClaimStore(redis, keys, store, { leaseMs, keptMs: CLAIM_KEPT_MS }),
     admission: new Admission(admissionLimits(settings), room),
     wholeBodies: new WholeBodies(WHOLE_BODIES_MAX * settings.MAX_JSON_BYTES),
+    batchMemory: new BatchMemory(WHOLE_BODIES_MAX * settings.MAX_BATCH_BYTES),
+    parquetBodies: new ParquetBodies(WHOLE_BODIES_MAX * settings.MAX_PARQUET_BYTES),
     producer,
     catalog,
     schedules: new ScheduleStore(redis, keys),
@@ -87,6 +91,8 @@ export async function startApi(settings: ApiSettings, log: Logger, stopWith: Sto
       maxJsonBytes: settings.MAX_JSON_BYTES,
       maxBodyBytes: settings.MAX_BODY_BYTES,
       maxRowBytes: settings.MAX_ROW_BYTES,
+      maxBatchBytes: settings.MAX_BATCH_BYTES,
+      maxParquetBytes: settings.MAX_PARQUET_BYTES,
       maxGzipRatio: settings.MAX_GZIP_RATIO,
       uploadIdleMs: settings.UPLOAD_IDLE_MS,
       followMaxMs: settings.FOLLOW_MAX_MS,

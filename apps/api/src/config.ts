@@ -18,6 +18,10 @@ export const ApiSettings = z
     ALLOW_ANONYMOUS: flag(),
     /** Bodies that are parsed whole. */
     MAX_JSON_BYTES: integer(1024, 512 * MIB, 16 * MIB),
+    /** One record batch of an Arrow stream, which is in memory whole. */
+    MAX_BATCH_BYTES: integer(1024, 512 * MIB, 64 * MIB),
+    /** A Parquet file, which is unpacked from memory. */
+    MAX_PARQUET_BYTES: integer(1024, 1024 * MIB, 64 * MIB),
     /** Any body, after inflating. */
     MAX_BODY_BYTES: integer(1024, 2 ** 40, 8 * 1024 * MIB),
     /** How many times its size a gzip body may inflate to; repeated bytes come to a thousand. */

@@ -32,6 +32,7 @@ export const STATUS: Record<RequestCode, number> = {
   not_found: 404,
   nothing_to_retry: 409,
   overloaded: 503,
+  record_batch_too_large: 413,
   result_expired: 410,
   row_too_large: 413,
   run_exists: 409,
@@ -59,6 +60,7 @@ export const STATUS: Record<RequestCode, number> = {
   upload_aborted: 400,
   upload_interrupted: 503,
   upload_timeout: 408,
+  wrong_column_type: 422,
 };
 
 /** When a client does well to try again, in seconds. */

@@ -27,6 +27,8 @@ import { irisDescriptor } from '../../../test/fixtures/iris.js';
 import { createApp } from '../dist/app.js';
 import type { ApiKeys } from '../dist/auth/api-keys.js';
 import { ApiMetrics } from '../dist/metrics.js';
+import { BatchMemory } from '../dist/submit/batch-memory.js';
+import { ParquetBodies } from '../dist/submit/parquet-bodies.js';
 import { WholeBodies } from '../dist/submit/whole-bodies.js';
 
 /** Ten rows to a chunk. */
@@ -36,6 +38,8 @@ export const LIMITS = {
   maxJsonBytes: 64 * 1024,
   maxBodyBytes: 256 * 1024,
   maxRowBytes: 1024,
+  maxBatchBytes: 64 * 1024,
+  maxParquetBytes: 64 * 1024,
   maxGzipRatio: 200,
   uploadIdleMs: 10_000,
   followMaxMs: 60_000,
@@ -97,6 +101,8 @@ export async function startHarness(
       memoryUse: () => memoryUse(redis),
     }),
     wholeBodies: new WholeBodies(4 * limits.maxJsonBytes),
+    batchMemory: new BatchMemory(4 * limits.maxBatchBytes),
+    parquetBodies: new ParquetBodies(4 * limits.maxParquetBytes),
     producer,
     catalog: new Catalog(redis, keys),
     schedules,

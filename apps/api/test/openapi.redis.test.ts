@@ -226,7 +226,8 @@ describe('what the application does is as documented', () => {
     const document = await read();
     const { content } = document.paths['/v1/batch-predict'].post.requestBody;
     const fits = validatorFor(document, content['application/json'].schema);
-    for (const [type, { examples }] of Object.entries<Json>(content)) {
+    const texts = Object.entries<Json>(content).filter(([type]) => !type.startsWith('application/vnd.'));
+    for (const [type, { examples }] of texts) {
       expect(Object.keys(examples)).toHaveLength(ALL.length);
       for (const [model, { value }] of Object.entries<Json>(examples)) {
         if (type === 'application/json') {

@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { linesOf } from '@millrace/parquet/parquet-lines';
+import type { FromParquetThread, ToParquetThread } from '@millrace/parquet/parquet-messages';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, it } from 'vitest';
 import { openFileSource } from '../dist/sources/file.js';
 import { parquetLines } from '../dist/sources/parquet.js';
-import { linesOf } from '../dist/sources/parquet-lines.js';
-import type { FromParquetThread, ToParquetThread } from '../dist/sources/parquet-messages.js';
 import { useFolder } from './folder.js';
 import { read, sourceContext, textOf } from './reading.js';
 
@@ -198,7 +198,7 @@ describe('Parquet', () => {
     const names = Array.from({ length: 40 }, (_, place) => `c${place}`);
     const columnData = names.map((name) => ({ name, data, type: 'STRING' as const }));
     const buffer = parquetWriteBuffer({ columnData, rowGroupSize: data.length });
-    const thread = new Worker(new URL('../dist/sources/parquet-thread.js', import.meta.url), {
+    const thread = new Worker(new URL(import.meta.resolve('@millrace/parquet/parquet-thread')), {
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: 96 },
     });
@@ -210,7 +210,11 @@ describe('Parquet', () => {
         thread.postMessage({ kind: 'range', id: message.id, bytes } satisfies ToParquetThread);
       });
     });
-    thread.postMessage({ kind: 'open', byteLength: buffer.byteLength } satisfies ToParquetThread);
+    thread.postMessage({
+      kind: 'open',
+      byteLength: buffer.byteLength,
+      as: 'lines',
+    } satisfies ToParquetThread);
     thread.postMessage({ kind: 'next' } satisfies ToParquetThread);
     try {
       expect(await piece).toBe('piece');

@@ -26,6 +26,7 @@ export const REQUEST_CODES = [
   'not_found',
   'nothing_to_retry',
   'overloaded',
+  'record_batch_too_large',
   'result_expired',
   'row_too_large',
   'run_exists',
@@ -53,6 +54,7 @@ export const REQUEST_CODES = [
   'upload_aborted',
   'upload_interrupted',
   'upload_timeout',
+  'wrong_column_type',
 ] as const;
 export type RequestCode = (typeof REQUEST_CODES)[number];
 

@@ -2,9 +2,12 @@
 import type { RequestCode, RowCode } from './errors.js';
 import type { Ledger } from './ledger.js';
 import type { CsvColumn } from './rows/row-reader.js';
-import type { LineFormat } from './split/record-borders.js';
 import type { TaskStatus } from './status.js';
 import { STEPS, type StepSeconds } from './step-seconds.js';
+
+/** In which chunks are stored. */
+export const CHUNK_FORMATS = ['ndjson', 'csv', 'arrow'] as const;
+export type ChunkFormat = (typeof CHUNK_FORMATS)[number];
 
 export type ErrorCounts = Readonly<Partial<Record<RowCode, number>>>;
 
@@ -19,7 +22,7 @@ export interface Task {
   /** The group of workers that its chunks are queued for. */
   pool: string;
   /** The format of the stored chunks. */
-  format: LineFormat;
+  format: ChunkFormat;
   requestId: string;
   status: TaskStatus;
   ledger: Ledger;

@@ -1,6 +1,6 @@
 /** What a worker gets when it starts a chunk, read from the answer of the BEGIN script. */
 import type { CsvColumn } from '@millrace/batch/rows/row-reader';
-import type { Task } from '@millrace/batch/task';
+import { CHUNK_FORMATS, type Task } from '@millrace/batch/task';
 import { z } from 'zod';
 import { ColumnsJson } from './task-record.js';
 
@@ -66,7 +66,7 @@ const BeginReply = z.union([
     Count,
     Text,
     Text,
-    Text.pipe(z.enum(['ndjson', 'csv'])),
+    Text.pipe(z.enum(CHUNK_FORMATS)),
     Text.pipe(ColumnsJson)
       .nullable()
       .transform((columns) => columns ?? []),

@@ -3,7 +3,7 @@ import type { RequestCode, RowCode } from '@millrace/batch/errors';
 import { OUTCOMES } from '@millrace/batch/ledger';
 import { STATUSES } from '@millrace/batch/status';
 import { STEPS, type Step, type StepSeconds } from '@millrace/batch/step-seconds';
-import type { ErrorCounts, Task } from '@millrace/batch/task';
+import { CHUNK_FORMATS, type ErrorCounts, type Task } from '@millrace/batch/task';
 import { z } from 'zod';
 import { codeOfErrorCount } from './scripts/error-groups.js';
 
@@ -21,7 +21,7 @@ const TaskRecord = z.object({
   client: z.string(),
   model: z.string(),
   fingerprint: z.string(),
-  format: z.enum(['ndjson', 'csv']),
+  format: z.enum(CHUNK_FORMATS),
   request_id: z.string(),
   status: z.enum(STATUSES),
   created_at: Count,

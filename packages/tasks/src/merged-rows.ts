@@ -1,5 +1,6 @@
 /** The rows of a task in order, those that were retried with what has come of them last. */
-import { BatchError } from '@millrace/batch/errors';
+import { BatchError, type RowError } from '@millrace/batch/errors';
+import type { Segments } from '@millrace/batch/results/encode-chunk';
 import { errorsOf, type Outputs, type ResultRow, readRows } from '@millrace/batch/results/read-chunk';
 import { isRetryable } from '@millrace/batch/retry';
 import type { Task } from '@millrace/batch/task';
@@ -12,25 +13,50 @@ export interface RowDeps {
   retryStore: RetryStore;
 }
 
-/**
- * The rows of each chunk.
- * @param merged the finished retries of the task, each of which has taken rows of the one before
- * @throws BatchError `result_expired`
- */
-export async function* mergedRows(
+/** A row of a result, in whatever form. */
+export interface MergedRow {
+  row: number;
+  error?: RowError | undefined;
+}
+
+/** What a chunk has of its rows, in order. */
+export type ReadRows<Row extends MergedRow> = (
+  segments: Segments,
+  firstRow: number,
+  rows: number,
+) => Iterable<Row>;
+
+/** The rows of each chunk, as text. @param merged as of `mergedRowsAs` @throws BatchError `result_expired` */
+export function mergedRows(
   deps: RowDeps,
   walk: ChunkWalk,
   merged: readonly Task[],
   outputs: Outputs,
 ): AsyncGenerator<ResultRow[]> {
-  const retried = new RetriedRows(deps, walk.task.id, merged, outputs);
-  const read = async (index: number) => {
+  return mergedRowsAs(deps, walk, merged, (segments, firstRow, rows) =>
+    readRows(segments, firstRow, rows, outputs),
+  );
+}
+
+/**
+ * The rows of each chunk.
+ * @param merged the finished retries of the task, each of which has taken rows of the one before
+ * @throws BatchError `result_expired`
+ */
+export async function* mergedRowsAs<Row extends MergedRow>(
+  deps: RowDeps,
+  walk: ChunkWalk,
+  merged: readonly Task[],
+  read: ReadRows<Row>,
+): AsyncGenerator<Row[]> {
+  const retried = new RetriedRows(deps, walk.task.id, merged, read);
+  const readOne = async (index: number) => {
     const chunk = await readChunk(deps.store, walk.task.id, index);
     return chunk && { index, ...chunk };
   };
   try {
-    for await (const { index, segments, firstRow, rows } of walk.each(read)) {
-      const found = Array.from(readRows(segments, firstRow, rows, outputs));
+    for await (const { index, segments, firstRow, rows } of walk.each(readOne)) {
+      const found = Array.from(read(segments, firstRow, rows));
       for (const [place, row] of found.entries()) {
         if (merged.length === 0 || row.error === undefined || !isRetryable(row.error.code)) continue;
         found[place] = renumbered(await retried.next(index), row.row);
@@ -43,18 +69,18 @@ export async function* mergedRows(
 }
 
 /** The k-th row of a retry is the k-th that can be retried: read in order, no row needs a mapping of its own. */
-class RetriedRows {
-  private rows: AsyncGenerator<ResultRow> | undefined;
+class RetriedRows<Row extends MergedRow> {
+  private rows: AsyncGenerator<Row> | undefined;
 
   constructor(
     private readonly deps: RowDeps,
     private readonly task: string,
     private readonly merged: readonly Task[],
-    private readonly outputs: Outputs,
+    private readonly read: ReadRows<Row>,
   ) {}
 
   /** @param chunk that the row is in; the first one says where to begin */
-  async next(chunk: number): Promise<ResultRow> {
+  async next(chunk: number): Promise<Row> {
     this.rows ??= await this.from(chunk);
     const row = await this.rows.next();
     if (row.done) throw gone();
@@ -65,22 +91,22 @@ class RetriedRows {
     await this.rows?.return(undefined);
   }
 
-  private async from(chunk: number): Promise<AsyncGenerator<ResultRow>> {
+  private async from(chunk: number): Promise<AsyncGenerator<Row>> {
     const rowsBefore = await this.deps.retryStore.rowsBefore(this.task, chunk);
     if (rowsBefore === undefined) throw gone();
-    return rowsFrom(this.deps, this.merged, rowsBefore, this.outputs);
+    return rowsFrom(this.deps, this.merged, rowsBefore, this.read);
   }
 }
 
-async function* rowsFrom(
+async function* rowsFrom<Row extends MergedRow>(
   deps: RowDeps,
   [task, ...merged]: readonly Task[],
   row: number,
-  outputs: Outputs,
-): AsyncGenerator<ResultRow> {
+  read: ReadRows<Row>,
+): AsyncGenerator<Row> {
   if (task === undefined) return;
   const walk = finishedWalk(task, await chunkOfRow(deps.store, task, row));
-  for await (const rows of mergedRows(deps, walk, merged, outputs)) {
+  for await (const rows of mergedRowsAs(deps, walk, merged, read)) {
     for (const each of rows) if (each.row >= row) yield each;
   }
 }
@@ -108,7 +134,7 @@ export async function retriedRow({ store, retryStore }: RowDeps, task: Task, row
   return found.row;
 }
 
-function renumbered(row: ResultRow, number: number): ResultRow {
+function renumbered<Row extends MergedRow>(row: Row, number: number): Row {
   const { error } = row;
   return { ...row, row: number, ...(error === undefined ? {} : { error: { ...error, row: number } }) };
 }

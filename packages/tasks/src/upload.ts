@@ -1,6 +1,6 @@
 /** An upload is responsible for one task from its first chunk until its last is in the queue, or nothing of it is left. */
 import { BatchError } from '@millrace/batch/errors';
-import type { Chunk, ChunkSplitter } from '@millrace/batch/split/chunk-splitter';
+import type { Chunk, Splitter } from '@millrace/batch/split/chunk-splitter';
 import type { Task } from '@millrace/batch/task';
 import type { Producer } from '@millrace/queue/producer';
 import type { NewTask, TaskStore } from '@millrace/queue/task-store';
@@ -39,10 +39,7 @@ export class Upload {
   }
 
   /** Adds all that comes, in chunks. @throws BatchError as `add`, and what the splitter and the pieces meet */
-  async addAll(
-    pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-    splitter: ChunkSplitter,
-  ): Promise<void> {
+  async addAll(pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, splitter: Splitter): Promise<void> {
     for await (const piece of pieces) for (const chunk of splitter.push(piece)) await this.add(chunk);
     for (const chunk of splitter.end()) {
       if (this.chunksAdded > 0) await this.add(chunk);

@@ -11,6 +11,10 @@ import { problemResponses } from './problems.js';
 const JSON_TYPE = 'application/json';
 const NDJSON_TYPE = 'application/x-ndjson';
 const CSV_TYPE = 'text/csv';
+const ARROW_TYPE = 'application/vnd.apache.arrow.stream';
+const PARQUET_TYPE = 'application/vnd.apache.parquet';
+/** Bytes that are no text: without a schema, as OpenAPI 3.1 has it. */
+const BYTES = {};
 
 const WAIT = z.object({
   Prefer: z
@@ -49,7 +53,7 @@ export function submit(models: ModelSchemas, result: z.ZodType): ZodOpenApiOpera
       '`name` (the highest version), `name@version` or `name@alias`. The version is pinned when the task is accepted.',
     ),
     on_invalid: onInvalid.describe(
-      '`reject` refuses the request when a row is wrong; `report` predicts the others and reports the wrong ones. Default: `reject` for JSON, `report` for NDJSON and CSV.',
+      '`reject` refuses the request when a row is wrong; `report` predicts the others and reports the wrong ones. Default: `reject` for JSON, `report` for everything else.',
     ),
     expires_in: expiresIn.describe(
       'Seconds. Rows that have no prediction by then are `expired` and are not computed.',
@@ -73,11 +77,13 @@ export function submit(models: ModelSchemas, result: z.ZodType): ZodOpenApiOpera
     requestBody: {
       required: true,
       description:
-        'JSON: a list of rows, or an object with the rows and the options; for requests, as it is parsed whole. NDJSON (also `application/ndjson`, `application/jsonl`, `application/x-jsonlines`): one row per line, streamed. CSV (RFC 4180): a header line with the features in any order, then one record per row, streamed.',
+        'JSON: a list of rows, or an object with the rows and the options; for requests, as it is parsed whole. NDJSON (also `application/ndjson`, `application/jsonl`, `application/x-jsonlines`): one row per line, streamed. CSV (RFC 4180): a header line with the features in any order, then one record per row, streamed. An Arrow IPC stream or a Parquet file (also `application/x-parquet`) with a column for each feature, named as in CSV.',
       content: {
         [JSON_TYPE]: { schema: z.union([models.batch, envelope]), ...withExamples(models.json) },
         [NDJSON_TYPE]: { schema: z.string(), ...withExamples(models.ndjson) },
         [CSV_TYPE]: { schema: z.string(), ...withExamples(models.csv) },
+        [ARROW_TYPE]: { schema: BYTES },
+        [PARQUET_TYPE]: { schema: BYTES },
       },
     },
     responses: {
@@ -118,6 +124,7 @@ export function submit(models: ModelSchemas, result: z.ZodType): ZodOpenApiOpera
         'missing_column',
         'model_required',
         'overloaded',
+        'record_batch_too_large',
         'result_expired',
         'row_too_large',
         'task_ended',
@@ -131,6 +138,7 @@ export function submit(models: ModelSchemas, result: z.ZodType): ZodOpenApiOpera
         'unsupported_media_type',
         'upload_interrupted',
         'upload_timeout',
+        'wrong_column_type',
       ),
     },
   };
@@ -145,7 +153,7 @@ export function poll(result: z.ZodType, page: z.ZodType): ZodOpenApiOperationObj
     tags: ['Batches'],
     summary: 'Where a task stands, and its result',
     description:
-      'While a task is unfinished, every answer is its status as JSON: `200` to a client that takes JSON, `202` to one that asked for NDJSON or CSV.',
+      'While a task is unfinished, every answer is its status as JSON: `200` to a client that takes JSON, `202` to one that asked for anything else.',
     requestParams: {
       path: z.object({ id: Task.shape.task_id.describe('The `task_id`.') }),
       query: ResultQuery.extend({
@@ -157,7 +165,7 @@ export function poll(result: z.ZodType, page: z.ZodType): ZodOpenApiOperationObj
         ),
         limit: ResultQuery.shape.limit.describe('Rows of a page, at most 10,000; 1,000 when left out.'),
         from_row: ResultQuery.shape.from_row.describe(
-          'The first row of the answer, to go on with a download that broke off. NDJSON and CSV only.',
+          'The first row of the answer, to go on with a download that broke off. Not with JSON.',
         ),
         follow: ResultQuery.shape.follow.describe(
           '`true`: answers at once, gives the rows in input order as they are finished, and ends with the task. NDJSON and CSV only.',
@@ -176,10 +184,11 @@ export function poll(result: z.ZodType, page: z.ZodType): ZodOpenApiOperationObj
           [JSON_TYPE]: { schema: z.union([result, page, Task]) },
           [NDJSON_TYPE]: { schema: z.string(), example: lines },
           [CSV_TYPE]: { schema: z.string(), example: `${CSV_HEADER}0,a,0,,\r\n` },
+          [ARROW_TYPE]: { schema: BYTES },
         },
       },
       202: {
-        description: 'Unfinished, to a client that asked for NDJSON or CSV: the task as it stands.',
+        description: 'Unfinished, to a client that did not ask for JSON: the task as it stands.',
         headers: z.object({ 'Retry-After': RETRY_AFTER, 'Preference-Applied': PREFERENCE_APPLIED }),
         content: { [JSON_TYPE]: { schema: Task } },
       },

@@ -8,7 +8,7 @@ import { STATUS } from '../problem.js';
 const MEANING: Record<RequestCode, string> = {
   body_too_large: 'the body is beyond the limit for its format, or inflates to many times its size',
   conflicting_parameter: 'query and body say different things, or two parameters do not go together',
-  duplicate_column: 'the CSV header has a column twice',
+  duplicate_column: 'the CSV header or the schema has a column twice',
   empty_batch: 'there is no row',
   idempotency_key_in_use:
     'another request with this `Idempotency-Key` is under way, or has taken it over; `Retry-After` says when to ask again',
@@ -25,17 +25,18 @@ const MEANING: Record<RequestCode, string> = {
     'rows that cannot be predicted: `errors` lists the first 100 of them, `invalid_rows` counts them',
   invalid_schedule:
     'the schedule is not right: `problems` has every field that is wrong, and what would be right',
-  malformed_body: 'not JSON, or not UTF-8',
+  malformed_body: 'not JSON, not UTF-8, no whole Arrow IPC stream, or no Parquet that can be read',
   malformed_encoding: 'not gzip, or cut short',
   malformed_header: 'the CSV header has broken quotes or is not UTF-8',
   method_not_allowed: 'the path does not take this method; `Allow` says which it takes',
-  missing_column: 'the CSV header lacks a feature',
+  missing_column: 'the CSV header or the schema lacks a feature',
   model_required: 'no model was named; `models` lists them',
   not_acceptable: 'no format that `Accept` names',
   not_found: 'no such path',
   nothing_to_retry: 'no row of the task failed, expired or was cancelled',
   overloaded:
     'there is too much in flight, or the store is nearly full; nothing was accepted; `Retry-After` says when to try again',
+  record_batch_too_large: 'a record batch of an Arrow stream is larger than the limit (`limit_bytes`)',
   result_expired: 'the task was there, its results are no longer',
   row_too_large: 'a line or record is longer than the limit',
   run_exists: 'there is a run of this date: it is under way, or `force` is needed to make it once more',
@@ -54,19 +55,21 @@ const MEANING: Record<RequestCode, string> = {
   too_much_in_flight:
     'this client has too many rows or bytes in flight; nothing was accepted; `Retry-After` says when to try again',
   unauthorized: 'no key, or an unknown one',
-  unknown_column: 'the CSV header has a column that is no feature',
+  unknown_column: 'the CSV header or the schema has a column that is no feature',
   unknown_model: 'no worker has served it; `models` lists those that are',
   unknown_parameter: 'there is no such parameter; misspelt, most likely',
   unknown_run: 'the schedule has no run of this date, or it is forgotten',
   unknown_schedule: 'no schedule of this name, or not yours',
   unknown_task: 'no task with this id, or not yours',
-  unsupported_encoding: 'only gzip',
-  unsupported_media_type: 'only JSON, NDJSON and CSV in UTF-8; of schedules only JSON',
+  unsupported_encoding: 'only gzip; record batches of an Arrow stream plain',
+  unsupported_media_type:
+    'only JSON, NDJSON and CSV in UTF-8, Arrow streams and Parquet; of schedules only JSON',
   upload_aborted:
     'on a failed task: its client went away, or the process that received it ended or fell silent',
   upload_interrupted:
     'the service was interrupted while it received the rows; nothing was accepted; `Retry-After` says when to send them again',
   upload_timeout: 'nothing was received for a while',
+  wrong_column_type: 'an Arrow column is of a type (`type`) that its feature cannot be',
 };
 
 /** RFC 9457. The members after `request_id` come with some codes only. */

@@ -1,4 +1,4 @@
-/** The text of a result in each format, part by part. */
+/** The bytes of a result in each format, part by part. */
 import type { ResultRow } from '@millrace/batch/results/read-chunk';
 import type { RowDeps } from '@millrace/tasks/merged-rows';
 import {
@@ -10,12 +10,14 @@ import {
   textOfRows,
 } from '@millrace/tasks/result-lines';
 import { readChunk } from '@millrace/tasks/stored-chunks';
+import { arrowParts } from './arrow-parts.js';
 import { taskAnswer } from './task-answer.js';
 
-export type ResultFormat = 'json' | LineFormat;
+export type ResultFormat = 'json' | 'arrow' | LineFormat;
 
 export const PARTS: Record<ResultFormat, (deps: RowDeps, view: ResultView) => Parts> = {
   json: jsonParts,
+  arrow: arrowParts,
   ...LINES,
 };
 

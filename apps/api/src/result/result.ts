@@ -37,7 +37,7 @@ export const ResultQuery = z.object({
     .transform(Number)
     .pipe(z.number().max(PAGE_MAX, `must be from 1 to ${PAGE_MAX}`))
     .optional(),
-  /** The first row of a download that goes on where another broke off. NDJSON and CSV only. */
+  /** The first row of a download that goes on where another broke off. Not with JSON. */
   from_row: z
     .string()
     .regex(/^\d{1,15}$/, 'must be the number of a row, from 0')
@@ -56,6 +56,7 @@ const FORMATS: Record<string, ResultFormat> = {
   'application/ndjson': 'ndjson',
   'application/jsonl': 'ndjson',
   'text/csv': 'csv',
+  'application/vnd.apache.arrow.stream': 'arrow',
 };
 
 export function resultRoute(deps: ResultRouteDeps): RequestHandler<{ id: string }> {
@@ -95,9 +96,14 @@ function refuseConflicts(
   if (limit !== undefined && after === undefined) {
     throw new BatchError('conflicting_parameter', 'limit is for pages, which begin with after=0');
   }
-  if (format === 'json' && (fromRow !== undefined || follow === 'true')) {
-    const name = fromRow === undefined ? 'follow' : 'from_row';
-    throw new BatchError('conflicting_parameter', `${name} is for NDJSON and CSV, which Accept asks for`);
+  if (format === 'json' && fromRow !== undefined) {
+    throw new BatchError(
+      'conflicting_parameter',
+      'from_row is for NDJSON, CSV and Arrow, which Accept asks for',
+    );
+  }
+  if ((format === 'json' || format === 'arrow') && follow === 'true') {
+    throw new BatchError('conflicting_parameter', 'follow is for NDJSON and CSV, which Accept asks for');
   }
 }
 

@@ -3,7 +3,8 @@ import { BatchError } from '@millrace/batch/errors';
 import { errorsOf } from '@millrace/batch/results/read-chunk';
 import { isRetryable } from '@millrace/batch/retry';
 import { pickRecords } from '@millrace/batch/split/pick-records';
-import type { Task } from '@millrace/batch/task';
+import type { ChunkFormat, Task } from '@millrace/batch/task';
+import { pickRows } from '@millrace/columnar/rows/stored-chunk';
 import type { RowDeps } from '@millrace/tasks/merged-rows';
 import { eachChunk, readChunk } from '@millrace/tasks/stored-chunks';
 
@@ -24,9 +25,17 @@ export async function* retryRecords({ store, retryStore }: RowDeps, task: Task):
     if (errors.length === 0) continue;
     const input = await store.readInput(task.id, index);
     if (input === undefined) throw gone();
-    yield pickRecords(input, task.format, new Set(errors.map(({ row }) => row - firstRow)));
+    yield pick(
+      input,
+      task.format,
+      errors.map(({ row }) => row - firstRow),
+    );
     rowsBefore += errors.length;
   }
+}
+
+function pick(input: Uint8Array, format: ChunkFormat, places: readonly number[]): Uint8Array {
+  return format === 'arrow' ? pickRows(input, places) : pickRecords(input, format, new Set(places));
 }
 
 function gone(): BatchError {

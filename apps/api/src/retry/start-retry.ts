@@ -5,6 +5,7 @@ import { retryableRows } from '@millrace/batch/retry';
 import { ChunkSplitter } from '@millrace/batch/split/chunk-splitter';
 import { isTerminal } from '@millrace/batch/status';
 import type { Task } from '@millrace/batch/task';
+import { StoredSplitter } from '@millrace/columnar/rows/stored-splitter';
 import type { RowDeps } from '@millrace/tasks/merged-rows';
 import { CHUNK_BYTES } from '@millrace/tasks/splitter';
 import { Upload } from '@millrace/tasks/upload';
@@ -36,8 +37,12 @@ export async function startRetry(
   const link = new Link(deps, task, request.id);
   try {
     // The rows have been taken once: no limit that has changed since refuses them.
+    const maxRowBytes = Number.POSITIVE_INFINITY;
     const bounds = { maxRows: rowsPerChunk(descriptor), maxBytes: CHUNK_BYTES };
-    const splitter = new ChunkSplitter({ format, ...bounds, maxRecordBytes: Number.POSITIVE_INFINITY });
+    const splitter =
+      format === 'arrow'
+        ? new StoredSplitter({ ...bounds, maxRowBytes })
+        : new ChunkSplitter({ format, ...bounds, maxRecordBytes: maxRowBytes });
     await upload.addAll(retryRecords(deps, task), splitter);
     // Each row is merged by its place among the others.
     if (upload.rows !== retryableRows(task)) {

@@ -3,7 +3,7 @@ import { createGunzip } from 'node:zlib';
 import { BatchError } from '@millrace/batch/errors';
 import type { Request } from 'express';
 
-export type BodyFormat = 'json' | 'ndjson' | 'csv';
+export type BodyFormat = 'json' | 'ndjson' | 'csv' | 'arrow' | 'parquet';
 
 const FORMATS: ReadonlyMap<string, BodyFormat> = new Map([
   ['application/json', 'json'],
@@ -12,14 +12,20 @@ const FORMATS: ReadonlyMap<string, BodyFormat> = new Map([
   ['application/jsonl', 'ndjson'],
   ['application/x-jsonlines', 'ndjson'],
   ['text/csv', 'csv'],
+  ['application/vnd.apache.arrow.stream', 'arrow'],
+  ['application/vnd.apache.parquet', 'parquet'],
+  ['application/x-parquet', 'parquet'],
 ]);
+
+const SENT_TYPES =
+  'application/json, application/x-ndjson, text/csv, application/vnd.apache.arrow.stream or application/vnd.apache.parquet';
 
 /** @throws BatchError `unsupported_media_type` */
 export function bodyFormat(request: Request): BodyFormat {
   const type = mediaType(request);
   const format = FORMATS.get(type);
   if (format !== undefined) return format;
-  throw unsupported('application/json, application/x-ndjson or text/csv', type);
+  throw unsupported(SENT_TYPES, type);
 }
 
 /** @param wanted the types to send instead, in words */

@@ -11,12 +11,20 @@ import { modelKey, rowsPerChunk } from '@millrace/batch/model';
 import { RowCheck } from '@millrace/batch/rows/row-check';
 import { RowReader } from '@millrace/batch/rows/row-reader';
 import type { Chunk } from '@millrace/batch/split/chunk-splitter';
-import type { LineFormat } from '@millrace/batch/split/record-borders';
+import { decodeStored } from '@millrace/columnar/rows/decode-stored';
 import type { CatalogEntry } from '@millrace/queue/catalog';
-import { createSplitter } from '@millrace/tasks/splitter';
 import { refuseTooMany } from '@millrace/tasks/upload';
+import type { Response } from 'express';
+import { type BodyRoom, chunkFormat, type PieceFormat, splitterOf } from './body-splitter.js';
 import { toLines } from './json-body.js';
-import { type Intake, readJsonRows, resolveModel, type SubmissionDeps, streamBody } from './submission.js';
+import {
+  type Intake,
+  openPieces,
+  readJsonRows,
+  resolveModel,
+  roomFor,
+  type SubmissionDeps,
+} from './submission.js';
 
 /** What is checked in one go: on the order of a millisecond, so that other requests are answered meanwhile. */
 const SLICE_ROWS = 256;
@@ -29,7 +37,7 @@ const TURN_MS = 5;
 export async function dryRun(deps: SubmissionDeps, intake: Intake): Promise<Record<string, unknown>> {
   const { format } = intake;
   const { entry, lines, bytes, onInvalid } = await openRows(deps, intake);
-  const check = await checkRows(deps, entry, lines, bytes);
+  const check = await checkRows(entry, lines, bytes, roomFor(deps, intake.request.res as Response));
   const { rows, valid, invalid, errors, errorsByCode } = check.report();
   if (rows === 0) throw new BatchError('empty_batch', 'the body has no rows');
   deps.metrics.task(modelKey(entry.model), format, 'checked', rows);
@@ -45,7 +53,7 @@ export async function dryRun(deps: SubmissionDeps, intake: Intake): Promise<Reco
   };
 }
 
-/** The rows as a submission would store them: JSON is parsed whole and becomes lines. */
+/** The rows in pieces, as a submission takes them: JSON is parsed whole and becomes lines. */
 async function openRows(deps: SubmissionDeps, intake: Intake) {
   const { format, query } = intake;
   if (format === 'json') {
@@ -53,23 +61,25 @@ async function openRows(deps: SubmissionDeps, intake: Intake) {
     return { entry, lines: 'ndjson' as const, bytes: [toLines(rows)], onInvalid };
   }
   const entry = await resolveModel(deps, query.model);
-  return { entry, lines: format, bytes: streamBody(deps, intake), onInvalid: query.on_invalid ?? 'report' };
+  const bytes = await openPieces(deps, intake, format);
+  return { entry, lines: format, bytes, onInvalid: query.on_invalid ?? 'report' };
 }
 
 async function checkRows(
-  deps: SubmissionDeps,
   entry: CatalogEntry,
-  format: LineFormat,
+  format: PieceFormat,
   bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  room: BodyRoom,
 ): Promise<RowCheck> {
   const { manifest } = entry.model;
-  const { splitter, columns } = createSplitter(entry.model, format, deps.limits.maxRowBytes, sliceOf(entry));
-  const check = new RowCheck(new RowReader(manifest));
+  const { splitter, columns } = splitterOf(entry.model, format, room, sliceOf(entry));
+  const reader = new RowReader(manifest);
+  const check = new RowCheck();
   const pause = pauser();
   const take = async (chunks: Iterable<Chunk>) => {
     for (const chunk of chunks) {
       refuseTooMany(chunk.firstRow + chunk.rows, manifest.limits.max_rows);
-      check.addChunk({ ...chunk, format, columns });
+      check.addChunk(decodeStored({ ...chunk, format: chunkFormat(format), columns }, reader, manifest));
       await pause();
     }
   };

@@ -4,25 +4,36 @@ import { modelKey } from '@millrace/batch/model';
 import { RowCheck } from '@millrace/batch/rows/row-check';
 import { RowReader } from '@millrace/batch/rows/row-reader';
 import { refuseInvalid, validateRows } from '@millrace/batch/rows/validate-rows';
-import type { LineFormat } from '@millrace/batch/split/record-borders';
+import type { Chunk } from '@millrace/batch/split/chunk-splitter';
+import { decodeStored } from '@millrace/columnar/rows/decode-stored';
 import type { Catalog, CatalogEntry } from '@millrace/queue/catalog';
-import { createSplitter } from '@millrace/tasks/splitter';
 import type { Request, Response } from 'express';
 import type { ApiMetrics } from '../metrics.js';
 import { parseParameters } from '../query.js';
+import type { BatchMemory } from './batch-memory.js';
 import { type BodyFormat, type BodyLimits, bodyFormat, readBody } from './body.js';
+import {
+  type BodyRoom,
+  chunkFormat,
+  type PieceFormat,
+  type RecordLimits,
+  splitterOf,
+} from './body-splitter.js';
 import { parseJsonBody, toLines } from './json-body.js';
 import { mergeOptions, resultOptions, SubmitQuery } from './options.js';
+import type { ParquetBodies } from './parquet-bodies.js';
 import type { WholeBodies } from './whole-bodies.js';
 
 export interface SubmissionDeps {
   catalog: Catalog;
   metrics: ApiMetrics;
   wholeBodies: WholeBodies;
-  limits: {
+  parquetBodies: ParquetBodies;
+  batchMemory: BatchMemory;
+  limits: RecordLimits & {
     maxJsonBytes: number;
+    maxParquetBytes: number;
     maxBodyBytes: number;
-    maxRowBytes: number;
     maxGzipRatio: number;
     uploadIdleMs: number;
   };
@@ -33,8 +44,8 @@ export interface Submission {
   entry: CatalogEntry;
   /** What was sent. */
   sentAs: BodyFormat;
-  /** What is stored: JSON becomes lines. */
-  format: LineFormat;
+  /** Of the pieces: JSON becomes lines. */
+  format: PieceFormat;
   /** From the acceptance of the task; without it, it has all the time it needs. */
   expiresInMs: number | undefined;
   bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
@@ -63,8 +74,8 @@ export async function readSubmission(deps: SubmissionDeps, intake: Intake): Prom
   const entry = await resolveModel(deps, query.model);
   const expiresInMs = milliseconds(query.expires_in);
   return query.on_invalid === 'reject'
-    ? { ...(await readCheckedLines(deps, intake, format, entry)), expiresInMs }
-    : { entry, sentAs: format, format, expiresInMs, bytes: streamBody(deps, intake) };
+    ? { ...(await readChecked(deps, intake, format, entry)), expiresInMs }
+    : { entry, sentAs: format, format, expiresInMs, bytes: await openPieces(deps, intake, format) };
 }
 
 async function readJson(deps: SubmissionDeps, intake: Intake): Promise<Submission> {
@@ -83,20 +94,32 @@ export async function readJsonRows(deps: SubmissionDeps, intake: Intake) {
   return { rows, pointer, entry: await resolveModel(deps, model), onInvalid, expiresIn };
 }
 
-/** Lines that are to be refused whole when one is bad must be read whole before they are accepted. */
-async function readCheckedLines(
+/** Rows that are to be refused whole when one is bad must be read whole before they are accepted. */
+async function readChecked(
   deps: SubmissionDeps,
   intake: Intake,
-  format: LineFormat,
+  format: PieceFormat,
   entry: CatalogEntry,
 ): Promise<Omit<Submission, 'expiresInMs'>> {
   const body = await readWholeBody(deps, intake);
-  const check = new RowCheck(new RowReader(entry.model.manifest));
-  const { splitter, columns } = createSplitter(entry.model, format, deps.limits.maxRowBytes);
-  for (const chunk of splitter.push(body)) check.addChunk({ ...chunk, format, columns });
-  for (const chunk of splitter.end()) check.addChunk({ ...chunk, format, columns });
+  const pieces = () => (format === 'parquet' ? deps.parquetBodies.unpack(body) : [body]);
+  const { manifest } = entry.model;
+  const reader = new RowReader(manifest);
+  const check = new RowCheck();
+  const { splitter, columns } = splitterOf(
+    entry.model,
+    format,
+    roomFor(deps, intake.request.res as Response),
+  );
+  const add = (chunks: Iterable<Chunk>) => {
+    for (const chunk of chunks) {
+      check.addChunk(decodeStored({ ...chunk, format: chunkFormat(format), columns }, reader, manifest));
+    }
+  };
+  for await (const piece of pieces()) add(splitter.push(piece));
+  add(splitter.end());
   refuseInvalid(check.report());
-  return { entry, sentAs: format, format, bytes: [body] };
+  return { entry, sentAs: format, format, bytes: pieces() };
 }
 
 export function milliseconds(seconds: number | undefined): number | undefined {
@@ -112,9 +135,13 @@ export async function resolveModel(
   throw new BatchError('model_required', 'say which model, for example ?model=name', { models });
 }
 
-/** What a body may be: JSON, and lines that are refused whole when one is bad, are read whole. */
+/** What a body may be: JSON, Parquet, and rows that are refused whole when one is bad, are read whole. */
 function bodyLimits({ limits }: SubmissionDeps, { format, query }: Intake): BodyLimits {
-  const { maxBodyBytes, maxJsonBytes, maxGzipRatio, uploadIdleMs: idleMs } = limits;
+  const { maxBodyBytes, maxJsonBytes, maxParquetBytes, maxGzipRatio, uploadIdleMs: idleMs } = limits;
+  if (format === 'parquet') {
+    const hint = 'send an Arrow stream (application/vnd.apache.arrow.stream) or NDJSON, of any size';
+    return { maxBytes: Math.min(maxParquetBytes, maxBodyBytes), maxGzipRatio, idleMs, hint };
+  }
   if (format !== 'json' && query.on_invalid !== 'reject') {
     return { maxBytes: maxBodyBytes, maxGzipRatio, idleMs };
   }
@@ -123,6 +150,21 @@ function bodyLimits({ limits }: SubmissionDeps, { format, query }: Intake): Body
       ? 'send large batches as application/x-ndjson'
       : 'on_invalid=reject reads the body whole; without it any size is streamed';
   return { maxBytes: Math.min(maxJsonBytes, maxBodyBytes), maxGzipRatio, idleMs, hint };
+}
+
+/** What the body of a request may take. */
+export function roomFor({ limits, batchMemory }: SubmissionDeps, response: Response): BodyRoom {
+  return { ...limits, hold: batchMemory.of(response) };
+}
+
+/** The rows in pieces that the splitter of their format takes. */
+export async function openPieces(
+  deps: SubmissionDeps,
+  intake: Intake,
+  format: PieceFormat,
+): Promise<AsyncIterable<Uint8Array>> {
+  if (format !== 'parquet') return streamBody(deps, intake);
+  return deps.parquetBodies.unpack(await readWholeBody(deps, intake));
 }
 
 /** The body piece by piece. */
@@ -134,5 +176,6 @@ export async function* streamBody(deps: SubmissionDeps, intake: Intake): AsyncGe
 }
 
 function readWholeBody(deps: SubmissionDeps, intake: Intake): Promise<Buffer> {
-  return deps.wholeBodies.read(streamBody(deps, intake), intake.request.res as Response);
+  const bodies = intake.format === 'parquet' ? deps.parquetBodies.files : deps.wholeBodies;
+  return bodies.read(streamBody(deps, intake), intake.request.res as Response);
 }

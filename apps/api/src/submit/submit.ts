@@ -12,7 +12,6 @@ import type { RetryStore } from '@millrace/queue/retry-store';
 import type { TaskIds } from '@millrace/queue/task-ids';
 import type { TaskStore } from '@millrace/queue/task-store';
 import type { Admission } from '@millrace/tasks/admission';
-import { createSplitter } from '@millrace/tasks/splitter';
 import { Upload } from '@millrace/tasks/upload';
 import type { Request, RequestHandler, Response } from 'express';
 import { waitingFor } from '../models.js';
@@ -21,6 +20,7 @@ import { sendResult, WHOLE_AS_JSON } from '../result/send-result.js';
 import { describeTask } from '../result/task-answer.js';
 import { preferredWait, waitForEnd } from '../result/wait.js';
 import { sendJson } from '../send-json.js';
+import { chunkFormat, splitterOf } from './body-splitter.js';
 import { ClaimedKey, keyInUse } from './claimed-key.js';
 import { dryRun } from './dry-run.js';
 import { Fingerprint } from './fingerprint.js';
@@ -30,6 +30,7 @@ import {
   type Intake,
   openIntake,
   readSubmission,
+  roomFor,
   type Submission,
   type SubmissionDeps,
   streamBody,
@@ -167,16 +168,17 @@ async function answerAgain(
 async function accept(
   deps: SubmitDeps,
   response: Response,
-  { entry, sentAs, format, expiresInMs, bytes }: Submission,
+  { entry, sentAs, format: pieces, expiresInMs, bytes }: Submission,
   id: string,
   confirm?: () => Promise<void>,
 ): Promise<Accepted> {
   response.locals.taskId = id;
   const model = modelKey(entry.model);
-  const { splitter, columns } = createSplitter(entry.model, format, deps.limits.maxRowBytes);
+  const { splitter, columns } = splitterOf(entry.model, pieces, roomFor(deps, response));
   const { client, requestId } = response.locals;
   const { fingerprint, manifest } = entry.model;
   const { pool } = manifest.limits;
+  const format = chunkFormat(pieces);
   const record = { id, client, model, fingerprint, format, pool, expiresInMs, columns, requestId };
   const upload = new Upload(deps, record, manifest.limits);
   try {

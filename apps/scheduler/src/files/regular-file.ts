@@ -1,7 +1,7 @@
 /** Opens files that somebody else has put there: only regular ones, and never waiting for a writer. */
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import type { RandomAccess } from '../sources/random-access.js';
+import type { RandomAccess } from '@millrace/parquet/random-access';
 
 /**
  * @param path with every symbolic link resolved: what has become one since is not followed

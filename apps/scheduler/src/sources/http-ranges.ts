@@ -3,11 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { RandomAccess } from '@millrace/parquet/random-access';
 import { rangesOf } from '../files/regular-file.js';
 import { RunError } from '../run-error.js';
 import { shown } from './allowed-url.js';
 import { type Answer, get, type HttpDeps } from './http-get.js';
-import type { RandomAccess } from './random-access.js';
 
 /**
  * @param answer to a request for the whole; it is ended, or read

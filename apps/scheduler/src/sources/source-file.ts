@@ -1,5 +1,5 @@
 /** What sources read: files, answers, S3 objects. */
-import type { RandomAccess } from './random-access.js';
+import type { RandomAccess } from '@millrace/parquet/random-access';
 
 export type SourceFormat = 'ndjson' | 'csv' | 'parquet';
 

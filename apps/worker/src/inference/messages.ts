@@ -2,7 +2,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Manifest } from '@millrace/batch/manifest/manifest';
 import type { ChunkResult } from '@millrace/batch/results/encode-chunk';
-import type { ChunkSource } from '@millrace/batch/rows/decode-chunk';
+import type { StoredSource } from '@millrace/columnar/rows/decode-stored';
 import type { CacheReport } from '../cache/messages.js';
 
 /** A proved version, as a thread loads it. */
@@ -18,7 +18,7 @@ export interface LoadableModel {
 
 export interface PredictRequest {
   pin: string;
-  source: ChunkSource;
+  source: StoredSource;
   /** Looked at between micro-batches: not 0 when nobody wants the result any more. */
   givenUp?: SharedArrayBuffer;
   /** Where to ask what is known of the rows; of a model with a prediction cache only. */

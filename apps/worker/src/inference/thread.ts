@@ -1,6 +1,6 @@
 /** An inference thread is responsible for all computing on a chunk: decode, validate, predict, encode. One request at a time. */
 import { type MessagePort, parentPort } from 'node:worker_threads';
-import { decodeChunk } from '@millrace/batch/rows/decode-chunk';
+import { decodeStored } from '@millrace/columnar/rows/decode-stored';
 import { ChunkCache } from '../cache/chunk-cache.js';
 import { monotonicMs } from '../monotonic.js';
 import { ChunkOutcomes } from './chunk-outcome.js';
@@ -38,7 +38,7 @@ function send(reply: ThreadReply, transferList: ArrayBuffer[] = []): void {
 async function predict({ pin, source, givenUp, lookups }: PredictRequest): Promise<PredictReply> {
   const { manifest, reader, session } = loaded.get(pin) as LoadedModel;
   const startedAt = monotonicMs();
-  const decoded = decodeChunk(source, reader);
+  const decoded = decodeStored(source, reader, manifest);
   const decodedAt = monotonicMs();
   const outcomes = new ChunkOutcomes(manifest, decoded, source.firstRow);
   const flag = givenUp && new Int32Array(givenUp);

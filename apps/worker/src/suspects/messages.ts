@@ -1,6 +1,6 @@
 /** What a worker and the process for a suspect chunk say to each other. One question at a time. */
 import type { ChunkResult } from '@millrace/batch/results/encode-chunk';
-import type { ChunkSource } from '@millrace/batch/rows/decode-chunk';
+import type { StoredSource } from '@millrace/columnar/rows/decode-stored';
 import type { LoadableModel } from '../inference/messages.js';
 
 /** Rows that are given up, by their index among those that could be read. */
@@ -11,7 +11,7 @@ export interface LostRows {
 }
 
 export type SuspectRequest =
-  | { kind: 'open'; model: LoadableModel; source: ChunkSource }
+  | { kind: 'open'; model: LoadableModel; source: StoredSource }
   | { kind: 'predict'; rows: Uint32Array }
   | { kind: 'encode'; parts: readonly Uint8Array[]; lost: readonly LostRows[] };
 

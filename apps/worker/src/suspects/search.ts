@@ -3,7 +3,7 @@
  * not done in time, is halved and tried in a fresh one, until the rows at fault stand alone.
  */
 import type { ChunkResult } from '@millrace/batch/results/encode-chunk';
-import type { ChunkSource } from '@millrace/batch/rows/decode-chunk';
+import type { StoredSource } from '@millrace/columnar/rows/decode-stored';
 import type { LoadableModel } from '../inference/messages.js';
 import { halves } from '../inference/micro-batch.js';
 import type { LostRows, SuspectReply, SuspectRequest } from './messages.js';
@@ -42,7 +42,7 @@ export class Search {
   /** @param start starts a process in the place of the one before */
   constructor(
     private readonly model: LoadableModel,
-    private readonly source: ChunkSource,
+    private readonly source: StoredSource,
     private readonly limits: SearchLimits,
     private readonly start: () => Promise<SuspectProcess>,
   ) {}

@@ -1,7 +1,8 @@
 /** The computing on a suspect chunk: the same steps as in an inference thread, one part of the rows at a time. */
 import { deserialize, serialize } from 'node:v8';
 import { type MessagePort, parentPort } from 'node:worker_threads';
-import { type ChunkSource, type DecodedChunk, decodeChunk } from '@millrace/batch/rows/decode-chunk';
+import type { DecodedChunk } from '@millrace/batch/rows/decode-chunk';
+import { decodeStored, type StoredSource } from '@millrace/columnar/rows/decode-stored';
 import { ChunkOutcomes } from '../inference/chunk-outcome.js';
 import { type LoadedModel, loadModel } from '../inference/loaded-model.js';
 import type { LoadableModel } from '../inference/messages.js';
@@ -44,9 +45,9 @@ async function answer(request: SuspectRequest): Promise<SuspectReply> {
   }
 }
 
-async function openChunk(model: LoadableModel, source: ChunkSource): Promise<Uint32Array[]> {
+async function openChunk(model: LoadableModel, source: StoredSource): Promise<Uint32Array[]> {
   const loaded = await loadModel(model);
-  const decoded = decodeChunk(source, loaded.reader);
+  const decoded = decodeStored(source, loaded.reader, loaded.manifest);
   open = { ...loaded, decoded, firstRow: source.firstRow };
   return microBatches(decoded.inputs, firstRows(decoded.valid.length), loaded.manifest.limits.micro_batch);
 }

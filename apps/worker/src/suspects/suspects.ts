@@ -3,7 +3,7 @@
  * what it does besides comes to harm.
  */
 import type { ChunkResult } from '@millrace/batch/results/encode-chunk';
-import type { ChunkSource } from '@millrace/batch/rows/decode-chunk';
+import type { StoredSource } from '@millrace/columnar/rows/decode-stored';
 import type { LoadableModel } from '../inference/messages.js';
 import { Search, type SearchLimits } from './search.js';
 import { SuspectProcess } from './suspect-process.js';
@@ -46,7 +46,7 @@ export class Suspects {
    * @param signal ends it at once
    * @throws Error when it was ended, or the chunk cannot even be opened
    */
-  async predict(model: LoadableModel, source: ChunkSource, signal: AbortSignal): Promise<ChunkResult> {
+  async predict(model: LoadableModel, source: StoredSource, signal: AbortSignal): Promise<ChunkResult> {
     const stop = new AbortController();
     this.running.add(stop);
     const ending = AbortSignal.any([stop.signal, signal]);

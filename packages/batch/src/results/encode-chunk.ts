@@ -45,7 +45,8 @@ export function encodeChunk(outcome: ChunkOutcome): ChunkResult {
     segments.errors = UTF8.encode(errors.map((error) => JSON.stringify(error)).join(','));
   if (counts.succeeded > 0) {
     const heads = columns.map(({ head }) => head);
-    segments.columns = UTF8.encode(JSON.stringify({ primary: outcome.shown.primary, heads }));
+    const { primary, default_outputs } = outcome.shown;
+    segments.columns = UTF8.encode(JSON.stringify({ primary, default_outputs, heads }));
     columns.forEach((column, index) => {
       segments[`column:${index}`] = columnBytes(column);
     });

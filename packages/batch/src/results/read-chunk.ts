@@ -28,7 +28,7 @@ export function* readRows(
   outputs: Outputs,
 ): Generator<ResultRow> {
   const errors = new Map(errorsOf(segments).map((error) => [error.row, error]));
-  const ids = segments.ids && (JSON.parse(UTF8.decode(segments.ids)) as (RowId | null)[]);
+  const ids = idsOf(segments);
   const predict = predictor(segments, outputs);
   for (let place = 0; place < rows; place++) {
     const row = firstRow + place;
@@ -55,20 +55,40 @@ function predictor(segments: Segments, outputs: Outputs): (place: number, head: 
     const lines = UTF8.decode(segments.lines).split('\n');
     return (place, head) => (lines[place] as string).slice(`${head},"prediction":`.length, -1);
   }
-  const { primary, columns } = columnsOf(segments);
+  const columns = columnsOf(segments, outputs);
   if (outputs === 'all') return objectPrinter(columns);
-  const column = columns.find(({ head }) => head.name === primary);
+  const [column] = columns;
   return column === undefined ? () => 'null' : cellPrinter(column);
 }
 
-const Columns = z.object({ primary: z.string(), heads: z.array(ColumnHead) });
+const Columns = z.object({
+  primary: z.string(),
+  default_outputs: z.array(z.string()).optional(),
+  heads: z.array(ColumnHead),
+});
 
-/** The output tensors of a chunk; none when no row was predicted. */
-function columnsOf(segments: Segments): { primary?: string; columns: Column[] } {
-  if (segments.columns === undefined) return { columns: [] };
-  const { primary, heads } = Columns.parse(JSON.parse(UTF8.decode(segments.columns)));
-  const columns = heads.map((head, index) =>
+/** How the output tensors of a chunk are to be read; undefined when no row was predicted. */
+export function headsOf(segments: Segments, outputs: Outputs): ColumnHead[] | undefined {
+  return segments.columns && shownHeads(segments.columns, outputs).map(({ head }) => head);
+}
+
+/** The output tensors of a chunk that are shown; none when no row was predicted. */
+export function columnsOf(segments: Segments, outputs: Outputs): Column[] {
+  if (segments.columns === undefined) return [];
+  return shownHeads(segments.columns, outputs).map(({ head, index }) =>
     readColumn(head, segments[`column:${index}`] ?? new Uint8Array(0)),
   );
-  return { primary, columns };
+}
+
+function shownHeads(segment: Uint8Array, outputs: Outputs): { head: ColumnHead; index: number }[] {
+  const { primary, default_outputs: names, heads } = Columns.parse(JSON.parse(UTF8.decode(segment)));
+  const all = heads.map((head, index) => ({ head, index }));
+  if (outputs === 'all') return all;
+  const shown = outputs === 'primary' ? [primary] : (names ?? [primary]);
+  return shown.flatMap((name) => all.find(({ head }) => head.name === name) ?? []);
+}
+
+/** The clients' own names for the rows of a chunk, by place; undefined when none has one. */
+export function idsOf(segments: Segments): (RowId | null)[] | undefined {
+  return segments.ids && (JSON.parse(UTF8.decode(segments.ids)) as (RowId | null)[]);
 }

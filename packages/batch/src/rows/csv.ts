@@ -54,15 +54,25 @@ export function withoutLineEnd(record: string): string {
 export function parseHeader(header: Uint8Array, manifest: Manifest): CsvColumn[] {
   const record = withoutLineEnd(decodeHeader(header).trimStart());
   const known = new Set(manifest.features.map((feature) => feature.name));
-  // Of more columns than there can be, one is unknown or there twice.
   const names = parseRecord(record, columnsMax(manifest) + 1)?.map((name) =>
     known.has(name) ? name : name.trim(),
   );
   if (names === undefined) throw new BatchError('malformed_header', 'the header line has broken quotes');
+  return columnsOf(names, manifest, 'the header');
+}
+
+/**
+ * Which feature each column holds, by the names of the columns.
+ * @param where these are, in words
+ * @throws BatchError `duplicate_column`, `unknown_column`, `missing_column`
+ */
+export function columnsOf(given: readonly string[], manifest: Manifest, where: string): CsvColumn[] {
+  // Of more columns than there can be, one is unknown or there twice.
+  const names = given.slice(0, columnsMax(manifest) + 1);
   const seen = new Set<string>();
   for (const name of names) {
     if (seen.has(name)) {
-      throw new BatchError('duplicate_column', `the header names the column "${shorten(name)}" twice`);
+      throw new BatchError('duplicate_column', `${where} names the column "${shorten(name)}" twice`);
     }
     seen.add(name);
   }
@@ -86,7 +96,7 @@ export function parseHeader(header: Uint8Array, manifest: Manifest): CsvColumn[]
     const shown = missing.slice(0, MISSING_SHOWN).map((name) => `"${name}"`);
     const rest = missing.length - shown.length;
     const list = shown.join(', ') + (rest > 0 ? ` and ${rest} more` : '');
-    throw new BatchError('missing_column', `the header lacks ${list}`, { features });
+    throw new BatchError('missing_column', `${where} lacks ${list}`, { features });
   }
   return columns;
 }

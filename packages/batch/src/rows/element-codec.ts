@@ -17,7 +17,14 @@ export interface ValueProblem {
   message: string;
 }
 
+/** The numbers that fit, both ends included; whole ones only where it says so. */
+export type NumberRange =
+  | { kind: 'number'; min: number; max: number; integer: boolean }
+  | { kind: 'bigint'; min: bigint; max: bigint };
+
 export interface ElementCodec {
+  /** Of a number that a tensor holds as it is; absent for everything else. */
+  readonly range?: NumberRange | undefined;
   /** True when no value is within the bounds and what the tensor holds. */
   readonly isUnsatisfiable?: boolean;
   /** Writes a JSON value to `data[at]`; false, with nothing of meaning written, when it does not fit. */
@@ -67,6 +74,11 @@ class NumberCodec implements ElementCodec {
     this.max = Math.min(rule.max ?? max, max);
   }
 
+  get range(): NumberRange | undefined {
+    const { min, max, integer } = this;
+    return { kind: 'number', min, max, integer };
+  }
+
   get isUnsatisfiable(): boolean {
     return this.integer ? Math.ceil(this.min) > Math.floor(this.max) : this.min > this.max;
   }
@@ -102,6 +114,11 @@ class NumberCodec implements ElementCodec {
 }
 
 class Float16Codec extends NumberCodec {
+  /** The tensor holds the bits of a number. */
+  override get range(): undefined {
+    return undefined;
+  }
+
   override write(value: unknown, data: TensorData, at: number): boolean {
     if (!this.fits(value)) return false;
     (data as NumberArray)[at] = float16Bits(value);
@@ -120,6 +137,11 @@ class BigIntCodec implements ElementCodec {
     const max = rule.max === undefined ? held.max : BigInt(Math.floor(rule.max));
     this.min = min > held.min ? min : held.min;
     this.max = max < held.max ? max : held.max;
+  }
+
+  get range(): NumberRange {
+    const { min, max } = this;
+    return { kind: 'bigint', min, max };
   }
 
   get isUnsatisfiable(): boolean {

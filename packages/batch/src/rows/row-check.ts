@@ -1,7 +1,6 @@
 /** The row check is responsible for the counts and the first errors of rows that are validated and not kept. */
 import { LISTED_ROWS_MAX, type RowCode, type RowError } from '../errors.js';
-import { type ChunkSource, decodeChunk } from './decode-chunk.js';
-import type { RowReader } from './row-reader.js';
+import type { DecodedChunk } from './decode-chunk.js';
 
 export interface RowReport {
   rows: number;
@@ -18,12 +17,10 @@ export class RowCheck {
   private readonly errors: RowError[] = [];
   private readonly errorsByCode = new Map<RowCode, number>();
 
-  constructor(private readonly reader: RowReader) {}
-
-  /** Checks the next rows as they are stored, in the order of the task. */
-  addChunk(chunk: ChunkSource): void {
-    this.rows += chunk.rows;
-    for (const error of decodeChunk(chunk, this.reader).errors) this.count(error);
+  /** Adds the next rows, in the order of the task. */
+  addChunk({ rows, errors }: Pick<DecodedChunk, 'rows' | 'errors'>): void {
+    this.rows += rows;
+    for (const error of errors) this.count(error);
   }
 
   report(): RowReport {

@@ -11,6 +11,14 @@ export interface Chunk {
   bytes: Uint8Array;
 }
 
+/** Cuts a body into chunks while it arrives. */
+export interface Splitter {
+  /** The chunks that a piece completes. @throws BatchError for what the body cannot be */
+  push(piece: Uint8Array): Iterable<Chunk>;
+  /** The rest. To be called when no piece comes any more. @throws BatchError for what the body cannot be */
+  end(): Iterable<Chunk>;
+}
+
 export interface SplitOptions {
   format: LineFormat;
   maxRows: number;
@@ -22,7 +30,7 @@ export interface SplitOptions {
   onHeader?: (record: Uint8Array) => void;
 }
 
-export class ChunkSplitter {
+export class ChunkSplitter implements Splitter {
   private readonly borders: RecordBorders;
   /** Earlier pieces of the chunk being filled. */
   private held: Uint8Array[] = [];

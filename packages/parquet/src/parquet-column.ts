@@ -31,8 +31,8 @@ export function columnPrinter(column: SchemaTree): PrintValue {
   return print;
 }
 
-/** Follows lists down to what they hold. */
-function leafOf(column: SchemaTree): SchemaTree {
+/** Follows lists down to what they hold. @throws Error when there is anything but lists on the way */
+export function leafOf(column: SchemaTree): SchemaTree {
   let node = column;
   let isInList = false;
   for (;;) {
@@ -47,7 +47,8 @@ function leafOf(column: SchemaTree): SchemaTree {
   }
 }
 
-function leafPrinter(element: SchemaElement): PrintValue {
+/** @throws Error that says why no feature can take such a column */
+export function leafPrinter(element: SchemaElement): PrintValue {
   const { type, converted_type, logical_type } = element;
   const annotation = logical_type?.type ?? converted_type;
   switch (annotation) {

@@ -1,16 +1,21 @@
-/** Reads a Parquet file as NDJSON lines: one row group at a time, and of a large one some of its rows. */
+/** Reads the columns of a Parquet file: one row group at a time, and of a large one some of its rows. */
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
-import { type FileMetaData, parquetMetadataAsync, parquetScan, parquetSchema } from 'hyparquet';
+import {
+  type FileMetaData,
+  parquetMetadataAsync,
+  parquetScan,
+  parquetSchema,
+  type SchemaTree,
+} from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { KeptReads } from './kept-reads.js';
-import { columnPrinter, type PrintValue, plainSchema } from './parquet-column.js';
+import { plainSchema } from './parquet-column.js';
 import type { RandomAccess } from './random-access.js';
 
 /** The bytes of a row group are in memory at once. */
 const GROUP_BYTES_MAX = 512 * 1024 * 1024;
 /** So are as many values, of all columns together: a few bytes may stand for millions of them. */
 const VALUES_MAX = 4 * 1024 * 1024;
-const PIECE_CHARACTERS = 64 * 1024;
 
 const DECOMPRESSORS = {
   ...compressors,
@@ -19,15 +24,38 @@ const DECOMPRESSORS = {
   BROTLI: (bytes: Uint8Array, length: number) => brotliDecompressSync(bytes, { maxOutputLength: length }),
 };
 
+/** Some rows, column by column in the order of the file. */
+export interface ParquetRows {
+  values: ArrayLike<unknown>[];
+  rows: number;
+}
+
+export interface ParquetFile {
+  /** The children of the root of the file's schema. */
+  columns: readonly SchemaTree[];
+  /** All rows, as many at once as may be in memory. */
+  parts(): AsyncGenerator<ParquetRows>;
+}
+
 /**
  * Broken files can make it compute for ever: it belongs in a thread that can be ended.
  * @param valuesMax how many are in memory at once; of one column at least those of a page are
  * @throws Error that says what is wrong with the file
  */
-export async function* linesOf(file: RandomAccess, valuesMax = VALUES_MAX): AsyncGenerator<Uint8Array> {
+export async function openParquet(file: RandomAccess, valuesMax = VALUES_MAX): Promise<ParquetFile> {
   const metadata = await parquetMetadataAsync(file, { geoparquet: false });
   checkGroupSizes(metadata);
-  const columns = columnsOf(metadata);
+  const columns = parquetSchema(metadata).children;
+  checkNames(columns);
+  return { columns, parts: () => partsOf(file, metadata, columns, valuesMax) };
+}
+
+async function* partsOf(
+  file: RandomAccess,
+  metadata: FileMetaData,
+  columns: readonly SchemaTree[],
+  valuesMax: number,
+): AsyncGenerator<ParquetRows> {
   const reads = new KeptReads(file, GROUP_BYTES_MAX);
   const scan = await parquetScan({
     file: reads,
@@ -44,8 +72,10 @@ export async function* linesOf(file: RandomAccess, valuesMax = VALUES_MAX): Asyn
       const rowEnd = Math.min(end, rowStart + rowsAtOnce);
       const values: ArrayLike<unknown>[] = [];
       // One after the other: there may be thousands, and each is a request where the file is far away.
-      for (const { name } of columns) values.push(await scan.readColumn({ column: name, rowStart, rowEnd }));
-      yield* printRows(columns, values, rowEnd - rowStart);
+      for (const { element } of columns) {
+        values.push(await scan.readColumn({ column: element.name, rowStart, rowEnd }));
+      }
+      yield { values, rows: rowEnd - rowStart };
     }
     reads.forget();
   }
@@ -60,52 +90,10 @@ function checkGroupSizes({ row_groups }: FileMetaData): void {
   }
 }
 
-interface Column {
-  name: string;
-  print: PrintValue;
-}
-
-function columnsOf(metadata: FileMetaData): Column[] {
+function checkNames(columns: readonly SchemaTree[]): void {
   const names = new Set<string>();
-  return parquetSchema(metadata).children.map((child) => {
-    const { name } = child.element;
-    if (names.has(name)) throw new Error(`it has two columns "${name}"`);
-    names.add(name);
-    try {
-      return { name, print: columnPrinter(child) };
-    } catch (error) {
-      throw new Error(`no row can have the column "${name}": ${(error as Error).message}`, { cause: error });
-    }
-  });
-}
-
-function* printRows(
-  columns: readonly Column[],
-  values: readonly ArrayLike<unknown>[],
-  rows: number,
-): Generator<Uint8Array> {
-  const members = columns.map(({ name, print }, index) => {
-    const head = `${index === 0 ? '' : ','}${JSON.stringify(name)}:`;
-    const cells = values[index] ?? [];
-    return (row: number) => {
-      try {
-        return head + print(cells[row]);
-      } catch (error) {
-        throw new Error(`the column "${name}" has a value that is none: ${(error as Error).message}`, {
-          cause: error,
-        });
-      }
-    };
-  });
-  let text = '';
-  for (let row = 0; row < rows; row++) {
-    text += '{';
-    for (const member of members) text += member(row);
-    text += '}\n';
-    if (text.length >= PIECE_CHARACTERS) {
-      yield Buffer.from(text);
-      text = '';
-    }
+  for (const { element } of columns) {
+    if (names.has(element.name)) throw new Error(`it has two columns "${element.name}"`);
+    names.add(element.name);
   }
-  if (text !== '') yield Buffer.from(text);
 }

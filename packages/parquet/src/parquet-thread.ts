@@ -1,17 +1,23 @@
-/** The thread that unpacks Parquet: gives lines as they are wanted, and asks for the bytes that it needs. */
+/** The thread that unpacks Parquet: gives pieces as they are wanted, and asks for the bytes that it needs. */
 import { parentPort } from 'node:worker_threads';
+import { arrowOf } from './parquet-arrow.js';
 import { linesOf } from './parquet-lines.js';
-import type { FromParquetThread, ToParquetThread } from './parquet-messages.js';
+import type { FromParquetThread, ParquetOutput, ToParquetThread } from './parquet-messages.js';
 import type { RandomAccess } from './random-access.js';
 
 const reads = new Map<number, (bytes: ArrayBuffer) => void>();
 let lastRead = 0;
-let lines: AsyncGenerator<Uint8Array> | undefined;
+let pieces: AsyncGenerator<Uint8Array> | undefined;
+
+const UNPACK: Record<ParquetOutput, (file: RandomAccess) => AsyncGenerator<Uint8Array>> = {
+  lines: (file) => linesOf(file),
+  arrow: arrowOf,
+};
 
 parentPort?.on('message', (message: ToParquetThread) => {
   switch (message.kind) {
     case 'open':
-      lines = linesOf(askedFor(message.byteLength));
+      pieces = UNPACK[message.as](askedFor(message.byteLength));
       return;
     case 'next':
       void sendNext();
@@ -24,7 +30,7 @@ parentPort?.on('message', (message: ToParquetThread) => {
 
 async function sendNext(): Promise<void> {
   try {
-    const next = await lines?.next();
+    const next = await pieces?.next();
     tell(next?.value === undefined ? { kind: 'end' } : { kind: 'piece', bytes: next.value });
   } catch (error) {
     tell({ kind: 'malformed', message: (error as Error).message });

@@ -1,0 +1,31 @@
+/** Batch memory is responsible for how much of the record batches that are being received is in memory at once. */
+import { BatchError } from '@millrace/batch/errors';
+import type { Response } from 'express';
+
+export class BatchMemory {
+  private heldBytes = 0;
+
+  /** @param maxBytes of all of them together */
+  constructor(private readonly maxBytes: number) {}
+
+  /** For one request, until its answer is done: sets how many bytes it holds. What is set @throws BatchError `overloaded` */
+  of(response: Response): (bytes: number) => void {
+    let held = 0;
+    const hold = (bytes: number) => {
+      // Of a client that has gone nothing is held any more.
+      const wanted = response.destroyed ? 0 : bytes;
+      if (this.heldBytes - held + wanted > this.maxBytes) throw tooMany();
+      this.heldBytes += wanted - held;
+      held = wanted;
+    };
+    response.once('close', () => hold(0));
+    return hold;
+  }
+}
+
+function tooMany(): BatchError {
+  return new BatchError(
+    'overloaded',
+    'too many large record batches are being received at once; try again, or write smaller ones',
+  );
+}

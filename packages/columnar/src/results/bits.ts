@@ -1,0 +1,8 @@
+/** A bit for each row, the lowest first. */
+export function bitsOf(rows: number, isSet: (row: number) => boolean): Uint8Array {
+  const bits = new Uint8Array((rows + 7) >>> 3);
+  for (let row = 0; row < rows; row++) {
+    if (isSet(row)) bits[row >>> 3] = (bits[row >>> 3] as number) | (1 << (row & 7));
+  }
+  return bits;
+}

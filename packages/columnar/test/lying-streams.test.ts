@@ -1,0 +1,76 @@
+/** Streams that are well-formed and say of their columns what is not so. */
+import type { Manifest } from '@millrace/batch/manifest/manifest';
+import type { PlainColumn } from '@millrace/columnar/column';
+import {
+  batchMessage,
+  END_OF_STREAM,
+  join,
+  type NamedType,
+  schemaMessage,
+} from '@millrace/columnar/ipc/writer';
+import { ArrowSplitter } from '@millrace/columnar/rows/arrow-splitter';
+import { expect, it } from 'vitest';
+import { manifestOf, tensorOf } from '../../batch/test/manifest-of.js';
+
+const NUMBER: NamedType = { name: 'a', type: { kind: 'number', type: 'float32' } };
+const TEXT: NamedType = { name: 'a', type: { kind: 'utf8' } };
+const LIST: NamedType = { name: 'a', type: { kind: 'list', item: NUMBER.type } };
+const NUMBERS = manifestOf('a');
+const TEXTS = tensorOf('string', { name: 'a', type: 'string' });
+const VECTORS = manifestOf({ name: 'a', type: 'vector', length: 2 });
+const BOUNDS = { maxRows: 10, maxBytes: 1e6, maxRowBytes: 1e6, maxBatchBytes: 1e6 };
+
+const numbers = (length: number, held = length): PlainColumn => ({
+  kind: 'number',
+  length,
+  type: 'float32',
+  values: new Float32Array(held),
+});
+const text = (...offsets: number[]): PlainColumn => ({
+  kind: 'utf8',
+  length: offsets.length - 1,
+  offsets: Int32Array.from(offsets),
+  bytes: new Uint8Array(8),
+});
+const list = (items: number, ...offsets: number[]): PlainColumn => ({
+  kind: 'list',
+  length: offsets.length - 1,
+  offsets: Int32Array.from(offsets),
+  items: numbers(items),
+});
+const schema = schemaMessage([NUMBER]);
+const batch = (column: PlainColumn, rows = column.length) => batchMessage([column], rows);
+const stream = (field: NamedType, column: PlainColumn, rows?: number) =>
+  join([schemaMessage([field]), ...batch(column, rows), END_OF_STREAM]);
+
+const LIES: [string, Manifest, Uint8Array][] = [
+  ['has fewer values than rows', NUMBERS, stream(NUMBER, numbers(9, 3))],
+  ['has fewer values than rows', NUMBERS, stream(NUMBER, { ...numbers(20), valid: Uint8Array.of(1) })],
+  ['has columns of different lengths', NUMBERS, stream(NUMBER, numbers(3), 4)],
+  ['has more rows than bytes for them', NUMBERS, stream(NUMBER, { kind: 'null', length: 1e9 })],
+  ['has texts beyond their buffer', TEXTS, stream(TEXT, text(0, 4, 9))],
+  ['has offsets that do not ascend', TEXTS, stream(TEXT, text(0, 6, 4))],
+  ['has offsets that do not ascend', TEXTS, stream(TEXT, text(-1, 6, 8))],
+  ['has lists beyond their items', VECTORS, stream(LIST, list(3, 0, 2, 4))],
+  ['lacks columns of its schema', NUMBERS, join([schema, ...batchMessage([], 0), END_OF_STREAM])],
+  ['it has two schemas', NUMBERS, join([schema, schema, END_OF_STREAM])],
+  ['it does not begin with a schema', NUMBERS, join([...batch(numbers(1)), END_OF_STREAM])],
+  ['there are bytes behind its end', NUMBERS, join([schema, END_OF_STREAM, Uint8Array.of(0)])],
+  ['its end-of-stream marker is missing', NUMBERS, join([schema, ...batch(numbers(1))])],
+];
+
+it.each(LIES)('a stream that %s is refused', (message, manifest, bytes) => {
+  const splitter = new ArrowSplitter({ manifest, ...BOUNDS });
+  const split = () => [...splitter.push(bytes), ...splitter.end()];
+  expect(split).toThrow(
+    expect.objectContaining({ code: 'malformed_body', message: expect.stringContaining(message) }),
+  );
+});
+
+it('a row that is too long is refused by its number', () => {
+  const splitter = new ArrowSplitter({ manifest: TEXTS, ...BOUNDS, maxBytes: 10, maxRowBytes: 11 });
+  const split = () => [...splitter.push(stream(TEXT, text(0, 1, 7, 8))), ...splitter.end()];
+  expect(split().map(({ rows }) => rows)).toEqual([1, 1, 1]);
+  const refused = new ArrowSplitter({ manifest: TEXTS, ...BOUNDS, maxBytes: 9, maxRowBytes: 9 });
+  expect(() => [...refused.push(stream(TEXT, text(0, 1, 7, 8)))]).toThrow('row 1 is longer than 9 bytes');
+});
