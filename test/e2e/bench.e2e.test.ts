@@ -86,7 +86,6 @@ it('bulk and small are measured beside the floor, every row is compared, and not
       redis_stored_bytes_per_row: spread,
     });
     expect(variant.samples.map(({ rows }) => rows)).toEqual([ROWS, ROWS]);
-    expect(variant.redis_stored_bytes_per_row?.median).toBeGreaterThan(0);
   }
   expect(bulk?.settings.millrace).toMatchObject({ workers: '1', WORKER_THREADS: '2', micro_batch: '1024' });
   expect(bulk?.versions.millrace?.redis).toMatch(/^\d+\./);

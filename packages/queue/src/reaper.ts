@@ -127,14 +127,16 @@ export class Reaper {
   private async lookAtTask({ id, createdAt }: IndexedTask): Promise<Task | undefined> {
     const { store } = this.options;
     const task = await store.read(id);
+    const isNew = Date.now() - createdAt <= store.lifetimes.leaseMs;
     if (task === undefined) {
       // It is indexed before it is recorded, by an API process that may have ended in between.
-      if (Date.now() - createdAt > store.lifetimes.leaseMs) await store.index.remove(id);
+      if (!isNew) await store.index.remove(id);
       return undefined;
     }
     if (isTerminal(task.status)) await store.index.settle(task);
     else if (task.status === 'receiving') await this.lookAtUpload(task);
-    else return task;
+    // One that came whole is queued after it is recorded.
+    else if (!isNew) return task;
     return undefined;
   }
 
@@ -145,7 +147,7 @@ export class Reaper {
     await this.producer.remove(pool, id, chunks);
   }
 
-  /** All chunks of a task that is received were in the queue once. */
+  /** All chunks of a task that was received, and is not new, were in the queue once. */
   private async lookAtChunks({ id, pool }: Task): Promise<void> {
     const { store, onMend } = this.options;
     // The first ones are run first; the others have their turn when these are done.

@@ -92,7 +92,10 @@ async function stored(chunks: number, task = TASK): Promise<void> {
 async function submitted(chunks: number, task = TASK): Promise<void> {
   await stored(chunks, task);
   await store.seal(task.id, chunks);
+  await age(task.id);
 }
+/** As it is when the lease of an upload has passed. */
+const age = (id: string) => redis.redis.zadd(keys.unfinished(), 'XX', LONG_AGO, id);
 async function finished(id: string): Promise<void> {
   await submitted(1, { ...TASK, id });
   await store.begin(id, 0, PINS);
@@ -121,6 +124,16 @@ describe('mends nothing of', () => {
     await reapAll(reaper);
     expect(mended).toEqual([]);
     expect(await store.read(TASK.id)).toMatchObject({ status: 'succeeded' });
+  });
+
+  it('a task that came whole and is about to be queued', async () => {
+    await store.createWhole(TASK, chunk(0));
+    await reapAll();
+    expect(mended).toEqual([]);
+    // Whoever was about to do so has died.
+    await age(TASK.id);
+    await reapAll();
+    expect([mended, await waiting()]).toEqual([['chunk'], ['task-1.0']]);
   });
 
   it('a chunk whose job waits, runs, or is delayed', async () => {
