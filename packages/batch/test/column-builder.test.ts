@@ -1,8 +1,9 @@
 import { allocate, type ElementType, type TensorData } from '@millrace/batch/manifest/element-types';
 import type { Output } from '@millrace/batch/manifest/manifest';
 import { cellPrinter } from '@millrace/batch/results/cell-text';
+import type { ChunkOutcome } from '@millrace/batch/results/chunk-outcome';
 import { type Column, ColumnBuilder, columnBytes, readColumn } from '@millrace/batch/results/column';
-import { type ChunkOutcome, encodeChunk } from '@millrace/batch/results/encode-chunk';
+import { encodeChunk } from '@millrace/batch/results/encode-chunk';
 import { type Outputs, readRows, toLine } from '@millrace/batch/results/read-chunk';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,8 +1,9 @@
 import type { TensorData } from '@millrace/batch/manifest/element-types';
 import type { Output } from '@millrace/batch/manifest/manifest';
+import type { ShownOutputs } from '@millrace/batch/results/chunk-outcome';
 import { ColumnBuilder } from '@millrace/batch/results/column';
 import { toCsvLine } from '@millrace/batch/results/csv-line';
-import { encodeChunk, type ShownOutputs } from '@millrace/batch/results/encode-chunk';
+import { encodeChunk } from '@millrace/batch/results/encode-chunk';
 import { type Outputs, readRows, toLine } from '@millrace/batch/results/read-chunk';
 import { describe, expect, it } from 'vitest';
 import { textOf } from './byte-pieces.js';

@@ -1,8 +1,8 @@
 /** Encodes what a chunk came to, in the bytes that the common reads stream out. */
-import { outcomeOf, type RowCode, type RowError, type RowId } from '../errors.js';
-import type { Manifest } from '../manifest/manifest.js';
+import { outcomeOf, type RowCode, type RowError } from '../errors.js';
 import { cellPrinter, hasNonFinite, nonFiniteFinder } from './cell-text.js';
-import { type Column, columnBytes } from './column.js';
+import type { ChunkOutcome } from './chunk-outcome.js';
+import { columnBytes } from './column.js';
 import { type ErrorGroups, groupErrors } from './error-groups.js';
 import { rowSegments } from './row-segments.js';
 
@@ -20,20 +20,8 @@ export interface ChunkResult {
   errorGroups?: ErrorGroups;
 }
 
-export interface ChunkOutcome {
-  firstRow: number;
-  rows: number;
-  ids?: (RowId | undefined)[];
-  /** Rows that were not predicted. */
-  errors: readonly RowError[];
-  columns: readonly Column[];
-  shown: ShownOutputs;
-}
-
-/** Which outputs a prediction shows: the primary one bare, or several by name. */
-export type ShownOutputs = Pick<Manifest, 'primary' | 'default_outputs'>;
-
 const UTF8 = new TextEncoder();
+
 export function encodeChunk(outcome: ChunkOutcome): ChunkResult {
   const { rows, columns } = outcome;
   const errors = withNonFinite(outcome);

@@ -2,8 +2,8 @@
 import type { RowError, RowId } from '../errors.js';
 import { ByteWriter } from './byte-writer.js';
 import { cellWriter, objectWriter, type WriteCell } from './cell-bytes.js';
+import type { ChunkOutcome, ShownOutputs } from './chunk-outcome.js';
 import type { Column } from './column.js';
-import type { ChunkOutcome, ShownOutputs } from './encode-chunk.js';
 import { errorLine } from './line.js';
 
 const UTF8 = new TextEncoder();
