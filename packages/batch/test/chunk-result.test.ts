@@ -7,15 +7,11 @@ import {
 } from '@millrace/batch/errors';
 import type { TensorData } from '@millrace/batch/manifest/element-types';
 import type { Output } from '@millrace/batch/manifest/manifest';
+import type { ChunkOutcome, ShownOutputs } from '@millrace/batch/results/chunk-outcome';
 import { ColumnBuilder } from '@millrace/batch/results/column';
 import { csvOfLines } from '@millrace/batch/results/csv-bytes';
 import { CSV_HEADER, taskErrorLine, toCsvLine } from '@millrace/batch/results/csv-line';
-import {
-  type ChunkOutcome,
-  encodeChunk,
-  encodeFailedChunk,
-  type ShownOutputs,
-} from '@millrace/batch/results/encode-chunk';
+import { encodeChunk, encodeFailedChunk } from '@millrace/batch/results/encode-chunk';
 import { readRows, toLine } from '@millrace/batch/results/read-chunk';
 import { parseRecord, withoutLineEnd } from '@millrace/batch/rows/csv';
 import fc from 'fast-check';

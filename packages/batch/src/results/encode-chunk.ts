@@ -2,7 +2,7 @@
 import { outcomeOf, type RowCode, type RowError } from '../errors.js';
 import { cellPrinter, hasNonFinite, nonFiniteFinder } from './cell-text.js';
 import type { ChunkOutcome } from './chunk-outcome.js';
-import { columnBytes } from './column.js';
+import { type Column, columnBytes } from './column.js';
 import { type ErrorGroups, groupErrors } from './error-groups.js';
 import { rowSegments } from './row-segments.js';
 
