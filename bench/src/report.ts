@@ -18,7 +18,7 @@ export interface Sample {
   seconds: number;
   /** Of its jobs, in milliseconds. */
   latency_ms?: Latencies;
-  /** Where the time went, as the client sees it: `upload`, `wait`, `download`. */
+  /** Where the time went, as the client sees it: `upload`, until the task is accepted; `result`, until its last byte. */
   phases_seconds?: Record<string, number>;
   /** By process. */
   cpu_seconds?: Record<string, number>;

@@ -65,20 +65,18 @@ export class Millrace implements Peer {
     return { check: (check) => checkJson(result, check) };
   }
 
-  /** Submits rows as a stream, and reads the result in the same format once the task has ended. */
+  /** Submits rows as a stream, and reads the result in the same format while the task still runs. */
   async predictLines(format: 'ndjson' | 'csv', pieces: Pieces): Promise<LinesDelivery> {
     const startedAt = performance.now();
     const id = await this.submit(format, pieces);
     const acceptedAt = performance.now();
-    const response = await this.openResult(id, format);
-    const endedAt = performance.now();
+    const response = await this.follow(id, format);
     const lines = (await response.toArray()) as Buffer[];
     const deliveredAt = performance.now();
     return {
       phases_seconds: {
         upload: (acceptedAt - startedAt) / 1000,
-        wait: (endedAt - acceptedAt) / 1000,
-        download: (deliveredAt - endedAt) / 1000,
+        result: (deliveredAt - acceptedAt) / 1000,
       },
       check: (check: PredictionCheck) =>
         format === 'ndjson' ? checkNdjson(lines, check) : checkCsv(lines, check, true),
@@ -92,17 +90,10 @@ export class Millrace implements Peer {
     return this.remember((await this.http.call({ method: 'POST', path, headers, body }, [202])).body);
   }
 
-  /** Waits for the task's end. @returns its result, still to be read */
-  async openResult(id: string, format: 'ndjson' | 'csv'): Promise<IncomingMessage> {
-    const headers = { accept: MEDIA_TYPES[format], ...WAIT };
-    for (;;) {
-      const response = await this.http.open(
-        { method: 'GET', path: `/batch-result/${id}`, headers },
-        [200, 202],
-      );
-      if (response.statusCode === 200) return response;
-      response.resume();
-    }
+  /** @returns the task's rows as they are finished, still to be read; it ends with the task */
+  follow(id: string, format: 'ndjson' | 'csv'): Promise<IncomingMessage> {
+    const headers = { accept: MEDIA_TYPES[format] };
+    return this.http.open({ method: 'GET', path: `/batch-result/${id}?follow=true`, headers }, [200]);
   }
 
   /** Some of the finished rows of a task, and how many are done in all. */
@@ -146,7 +137,7 @@ export class Millrace implements Peer {
 }
 
 export interface LinesDelivery extends Delivery {
-  phases_seconds: Record<'upload' | 'wait' | 'download', number>;
+  phases_seconds: Record<'upload' | 'result', number>;
 }
 
 export interface TaskPage {
