@@ -23,6 +23,7 @@ it('ratios are made within each round, and figures per row by the rows of the ru
   const sample = (seconds: number): Sample => ({
     rows: 2_000_000,
     seconds,
+    step_seconds: { infer: seconds, total: 2 * seconds },
     cpu_seconds: { api: seconds },
     memory: { api: { before_bytes: 1, peak_bytes: seconds } },
     redis: { stored_bytes: 4_000_000, peak_bytes: 8_000_000 },
@@ -40,6 +41,7 @@ it('ratios are made within each round, and figures per row by the rows of the ru
   expect(variants.find(({ name }) => name === 'ours')).toMatchObject({
     rate: { median: 375_000, low: 250_000, high: 500_000 },
     ratios: { floor: { median: 0.5, low: 0.5, high: 0.5 } },
+    step_seconds_per_million_rows: { infer: { median: 3, low: 2, high: 4 }, total: { median: 6 } },
     cpu_seconds_per_million_rows: { api: { median: 3, low: 2, high: 4 } },
     peak_bytes: { api: { high: 8 } },
     redis_stored_bytes_per_row: { median: 2 },

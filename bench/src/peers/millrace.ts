@@ -78,6 +78,7 @@ export class Millrace implements Peer {
         upload: (acceptedAt - startedAt) / 1000,
         result: (deliveredAt - acceptedAt) / 1000,
       },
+      stepSeconds: () => this.stepSeconds(id),
       check: (check: PredictionCheck) =>
         format === 'ndjson' ? checkNdjson(lines, check) : checkCsv(lines, check, true),
     };
@@ -94,6 +95,14 @@ export class Millrace implements Peer {
   follow(id: string, format: 'ndjson' | 'csv'): Promise<IncomingMessage> {
     const headers = { accept: MEDIA_TYPES[format] };
     return this.http.open({ method: 'GET', path: `/batch-result/${id}?follow=true`, headers }, [200]);
+  }
+
+  /** Where the time of a finished task's chunks went, by step. */
+  async stepSeconds(id: string): Promise<Record<string, number>> {
+    // A page of one row: the task's status without its predictions.
+    const { seconds } = await this.readPage(id, 1);
+    if (seconds === undefined) throw new Error(`no chunk of ${id} is done`);
+    return seconds;
   }
 
   /** Some of the finished rows of a task, and how many are done in all. */
@@ -138,11 +147,14 @@ export class Millrace implements Peer {
 
 export interface LinesDelivery extends Delivery {
   phases_seconds: Record<'upload' | 'result', number>;
+  stepSeconds(): Promise<Record<string, number>>;
 }
 
 export interface TaskPage {
   status: string;
   rows: { succeeded: number };
+  /** Of its chunks, by step; absent before the first is done. */
+  seconds?: Record<string, number>;
   results: { row: number; prediction: unknown }[];
   /** Where the page after this one begins. */
   next: number;

@@ -16,8 +16,8 @@ export function linesVariant(
 ): Variant {
   const run = () =>
     measureRun(peer, { rows }, async () => {
-      const { phases_seconds, check } = await peer.predictLines(format, pieces);
-      return { phases_seconds, check: () => check(new PredictionCheck(expected, rows)) };
+      const { check, ...delivery } = await peer.predictLines(format, pieces);
+      return { ...delivery, check: () => check(new PredictionCheck(expected, rows)) };
     });
   return { name, run: async () => ({ [name]: await run() }) };
 }
