@@ -21,11 +21,14 @@ export interface RunSize {
   curve?: boolean;
 }
 
+/** What measuring asks of a peer; of a model without a service, its processes are all there is. */
+export type Measured = Pick<Peer, 'ids' | 'measureStore' | 'forget'>;
+
 /** A task that is lost must not be waited for without end. */
 const RUN_MS = 1_800_000;
 
 /** @throws DifferenceError, or whatever the work meets, or Error when it does not end */
-export async function measureRun(peer: Peer, size: RunSize, work: () => Promise<Done>): Promise<Sample> {
+export async function measureRun(peer: Measured, size: RunSize, work: () => Promise<Done>): Promise<Sample> {
   const { curve = false, ...counts } = size;
   const store = await peer.measureStore?.();
   const usage = new UsageMeter(peer.ids, { curve });

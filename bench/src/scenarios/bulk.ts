@@ -5,6 +5,7 @@ import { arrowStream } from '../workloads/arrow.js';
 import { irisWorkload } from '../workloads/iris.js';
 import { csvPieces, type NumberRows, ndjsonPieces } from '../workloads/rows.js';
 import { FLOOR_REFERENCES, openFloor } from './floor-variant.js';
+import { openModelOnly } from './model-only.js';
 import { type Requests, requestsOf, sendAll } from './requests.js';
 import type { OpenScenario, ScenarioContext, Variant } from './scenario.js';
 import { startMillrace } from './start-millrace.js';
@@ -22,6 +23,7 @@ export async function bulk(context: ScenarioContext): Promise<OpenScenario> {
   const { variant: floor, expected } = await openFloor(context, workload);
   const millrace = await startMillrace(context, workload);
   const pythons = await context.startPythonPeers(POLL_MS);
+  const modelOnly = await openModelOnly(context, pythons, numbers, expected);
   const many = requestsOf(workload.rows, rows, ROWS_PER_REQUEST);
   const requestVariant = (name: string, peer: Peer, requests: Requests): Variant => {
     const work = () => sendAll(peer, requests, CLIENTS, expected);
@@ -40,8 +42,9 @@ export async function bulk(context: ScenarioContext): Promise<OpenScenario> {
       streamVariant('millrace, Arrow', millrace, 'arrow', [arrowStream(numbers)], rows, expected),
       requestVariant('millrace, JSON, 10,000-row requests', millrace, many),
       ...ofPythons,
+      ...modelOnly.variants,
     ],
-    references: [...FLOOR_REFERENCES, ...ofPythons.map(({ name }) => name)],
+    references: [...FLOOR_REFERENCES, ...modelOnly.references, ...ofPythons.map(({ name }) => name)],
     peers: [millrace, ...pythons],
   };
 }
