@@ -10,6 +10,8 @@ export interface Done {
   latency_ms?: Latencies;
   /** Compares it with what it should be, after the clock has stopped. @throws DifferenceError */
   check(): void | Promise<void>;
+  /** Asks the platform where the time of the task's chunks went, after the clock has stopped as well. */
+  stepSeconds?(): Promise<Record<string, number>>;
 }
 
 export interface RunSize {
@@ -19,16 +21,19 @@ export interface RunSize {
   curve?: boolean;
 }
 
+/** What measuring asks of a peer; of a model without a service, its processes are all there is. */
+export type Measured = Pick<Peer, 'ids' | 'measureStore' | 'forget'>;
+
 /** A task that is lost must not be waited for without end. */
 const RUN_MS = 1_800_000;
 
 /** @throws DifferenceError, or whatever the work meets, or Error when it does not end */
-export async function measureRun(peer: Peer, size: RunSize, work: () => Promise<Done>): Promise<Sample> {
+export async function measureRun(peer: Measured, size: RunSize, work: () => Promise<Done>): Promise<Sample> {
   const { curve = false, ...counts } = size;
   const store = await peer.measureStore?.();
   const usage = new UsageMeter(peer.ids, { curve });
   const startedAt = performance.now();
-  const { check, ...done } = await bounded(work()).catch(async (error: unknown) => {
+  const { check, stepSeconds, ...done } = await bounded(work()).catch(async (error: unknown) => {
     usage.stop();
     await store?.stop().catch(() => {});
     throw error;
@@ -37,8 +42,16 @@ export async function measureRun(peer: Peer, size: RunSize, work: () => Promise<
   const used = usage.stop();
   const redis = await store?.stop();
   await check();
+  const steps = await stepSeconds?.();
   await peer.forget?.();
-  return { ...counts, seconds, ...done, ...used, ...(redis === undefined ? {} : { redis }) };
+  return {
+    ...counts,
+    seconds,
+    ...done,
+    ...(steps === undefined ? {} : { step_seconds: steps }),
+    ...used,
+    ...(redis === undefined ? {} : { redis }),
+  };
 }
 
 /** @param ms of each job */

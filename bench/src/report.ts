@@ -18,8 +18,10 @@ export interface Sample {
   seconds: number;
   /** Of its jobs, in milliseconds. */
   latency_ms?: Latencies;
-  /** Where the time went, as the client sees it: `upload`, `wait`, `download`. */
+  /** Where the time went, as the client sees it: `upload`, until the task is accepted; `result`, until its last byte. */
   phases_seconds?: Record<string, number>;
+  /** Of all its chunks, added up, by the platform's own account: `wait`, `decode`, `infer`, `encode`, `commit`, `total`. */
+  step_seconds?: Record<string, number>;
   /** By process. */
   cpu_seconds?: Record<string, number>;
   /** Resident memory by process: the most there was in this run, and what there was when it began. */
@@ -49,6 +51,7 @@ export interface VariantReport {
   ratios: Record<string, Spread>;
   latency_ms?: Record<keyof Latencies, Spread>;
   phases_seconds?: Record<string, Spread>;
+  step_seconds_per_million_rows?: Record<string, Spread>;
   cpu_seconds_per_million_rows?: Record<string, Spread>;
   peak_bytes?: Record<string, Spread>;
   redis_stored_bytes_per_row?: Spread;

@@ -1,4 +1,5 @@
-/** Hands the predictions of a result to a check: of JSON, NDJSON, CSV. */
+/** Hands the predictions of a result to a check: of JSON, NDJSON, CSV, Arrow. */
+import { tableFromIPC } from 'apache-arrow';
 import { DifferenceError, type PredictionCheck } from './prediction-check.js';
 
 export type Pieces = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
@@ -37,6 +38,27 @@ export async function checkCsv(pieces: Pieces, check: PredictionCheck, isNumber:
     isHeader = false;
   });
   check.end();
+}
+
+/**
+ * A column of row numbers, which count from 0, and one of labels that are numbers.
+ * @param stream of Arrow IPC @throws DifferenceError
+ */
+export function checkArrow(stream: Uint8Array, check: PredictionCheck): void {
+  const table = tableFromIPC(stream);
+  const rows = table.getChild('row');
+  const labels = table.getChild('label');
+  for (let at = 0; at < table.numRows; at++) {
+    const row = withoutBigint(rows?.get(at));
+    assertRow(row, check.next, `row ${row}`);
+    check.take(withoutBigint(labels?.get(at)));
+  }
+  check.end();
+}
+
+/** As JSON has it, what is a 64-bit integer in Arrow. */
+function withoutBigint(value: unknown): unknown {
+  return typeof value === 'bigint' ? Number(value) : value;
 }
 
 function assertRow(found: unknown, row: number, line: string): void {

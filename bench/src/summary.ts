@@ -44,8 +44,11 @@ function summariseVariant(
     ratios: Object.fromEntries(ratios),
     ...spreads('latency_ms', samples, ({ latency_ms: latency }) => ({ ...latency })),
     ...spreads('phases_seconds', samples, ({ phases_seconds: phases }) => phases),
+    ...spreads('step_seconds_per_million_rows', samples, ({ step_seconds: steps, rows }) =>
+      perMillion(steps, rows),
+    ),
     ...spreads('cpu_seconds_per_million_rows', samples, ({ cpu_seconds: cpu, rows }) =>
-      mapValues(cpu, (seconds) => (seconds / rows) * MILLION),
+      perMillion(cpu, rows),
     ),
     ...spreads('peak_bytes', samples, ({ memory }) => mapValues(memory, ({ peak_bytes }) => peak_bytes)),
     ...redisSpreads(samples),
@@ -75,6 +78,13 @@ function redisSpreads(samples: readonly Sample[]) {
   const peak = perRow('peak_bytes');
   if (stored === undefined || peak === undefined) return {};
   return { redis_stored_bytes_per_row: stored, redis_peak_bytes_per_row: peak };
+}
+
+function perMillion(
+  seconds: Record<string, number> | undefined,
+  rows: number,
+): Record<string, number> | undefined {
+  return mapValues(seconds, (each) => (each / rows) * MILLION);
 }
 
 function mapValues<T>(

@@ -6,24 +6,27 @@ const MIB = 1024 * 1024;
 
 /** Everything but the machine and the failures. */
 export function scenarioText({ name, unit, references, variants }: ScenarioReport): string {
+  const hasLatency = variants.some(({ latency_ms }) => latency_ms !== undefined);
+  const hasSteps = variants.some(({ step_seconds_per_million_rows: steps }) => steps !== undefined);
   const head = [
     `${name}, ${unit}`,
     'median',
     'range',
     ...references.map((reference) => `of ${reference}`),
-    ...(variants.some(({ latency_ms }) => latency_ms) ? ['p50 / p95 / p99 ms'] : []),
+    ...(hasLatency ? ['p50 / p95 / p99 ms'] : []),
+    ...(hasSteps ? ['step s per million rows'] : []),
     'CPU s per million rows',
     'peak MB (growth)',
     'Redis B/row stored / peak',
   ];
-  const hasLatency = variants.some(({ latency_ms }) => latency_ms !== undefined);
   const rows = variants.map((variant) => [
     variant.name,
     rate(variant.rate.median),
     `${rate(variant.rate.low)}–${rate(variant.rate.high)}`,
     ...references.map((reference) => ratioText(variant.ratios[reference])),
     ...(hasLatency ? [latencyText(variant)] : []),
-    byProcess(variant.cpu_seconds_per_million_rows, ({ median }) => median.toFixed(2)),
+    ...(hasSteps ? [medians(variant.step_seconds_per_million_rows)] : []),
+    medians(variant.cpu_seconds_per_million_rows),
     memoryText(variant),
     redisText(variant),
   ]);
@@ -56,7 +59,7 @@ function latencyText({ latency_ms: latency }: VariantReport): string {
 }
 
 function memoryText({ peak_bytes: peak, samples }: VariantReport): string {
-  return byProcess(peak, ({ high }, process) => {
+  return byName(peak, ({ high }, process) => {
     const growths = samples.map(({ memory }) => {
       const { before_bytes: before = 0, peak_bytes: most = 0 } = memory?.[process] ?? {};
       return most - before;
@@ -74,12 +77,16 @@ function redisText({
   return `${stored.median.toFixed(1)} / ${peak.median.toFixed(1)}`;
 }
 
-function byProcess(
+function medians(values: Record<string, Spread> | undefined): string {
+  return byName(values, ({ median }) => median.toFixed(2));
+}
+
+function byName(
   values: Record<string, Spread> | undefined,
-  text: (value: Spread, process: string) => string,
+  text: (value: Spread, name: string) => string,
 ): string {
   return Object.entries(values ?? {})
-    .map(([process, value]) => `${process} ${text(value, process)}`)
+    .map(([name, value]) => `${name} ${text(value, name)}`)
     .join(', ');
 }
 

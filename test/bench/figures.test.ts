@@ -1,12 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { Int64 } from 'apache-arrow';
 import { expect, it, onTestFinished } from 'vitest';
 import { DifferenceError, PredictionCheck } from '../../bench/dist/bench/src/prediction-check.js';
 import type { Sample } from '../../bench/dist/bench/src/report.js';
-import { checkCsv, checkJson, checkNdjson } from '../../bench/dist/bench/src/result-reader.js';
+import { checkArrow, checkCsv, checkJson, checkNdjson } from '../../bench/dist/bench/src/result-reader.js';
 import { percentile, spreadOf } from '../../bench/dist/bench/src/statistics.js';
 import { summarise } from '../../bench/dist/bench/src/summary.js';
 import { UsageMeter } from '../../bench/dist/bench/src/usage/usage-meter.js';
+import { tableStream } from '../../packages/columnar/test/arrow-stream.js';
 
 it('a spread is the median with the lowest and the highest', () => {
   expect(spreadOf([5, 1, 4])).toEqual({ median: 4, low: 1, high: 5 });
@@ -23,6 +25,7 @@ it('ratios are made within each round, and figures per row by the rows of the ru
   const sample = (seconds: number): Sample => ({
     rows: 2_000_000,
     seconds,
+    step_seconds: { infer: seconds, total: 2 * seconds },
     cpu_seconds: { api: seconds },
     memory: { api: { before_bytes: 1, peak_bytes: seconds } },
     redis: { stored_bytes: 4_000_000, peak_bytes: 8_000_000 },
@@ -40,6 +43,7 @@ it('ratios are made within each round, and figures per row by the rows of the ru
   expect(variants.find(({ name }) => name === 'ours')).toMatchObject({
     rate: { median: 375_000, low: 250_000, high: 500_000 },
     ratios: { floor: { median: 0.5, low: 0.5, high: 0.5 } },
+    step_seconds_per_million_rows: { infer: { median: 3, low: 2, high: 4 }, total: { median: 6 } },
     cpu_seconds_per_million_rows: { api: { median: 3, low: 2, high: 4 } },
     peak_bytes: { api: { high: 8 } },
     redis_stored_bytes_per_row: { median: 2 },
@@ -81,6 +85,32 @@ it('wrong JSON and CSV are found as well', async () => {
   await expect(checkCsv(bytes('row,id,prediction\n1,,no\n'), check(1), false)).rejects.toThrow(
     DifferenceError,
   );
+});
+
+/** A result in Arrow, of record batches of two rows. */
+const arrow = (rows: number[], labels: (number | null)[]) => {
+  const columns = { row: rows, label: labels };
+  const int64 = (value: number | null) => (value === null ? null : BigInt(value));
+  return tableStream(
+    Object.entries(columns).map(([name, values]) => ({ name, type: new Int64(), values: values.map(int64) })),
+    2,
+  );
+};
+const numbered = () => new PredictionCheck({ classes: [0, 1], labels: EXPECTED.labels }, 3);
+
+it('Arrow that has every row with its label is right', () => {
+  checkArrow(arrow([0, 1, 2], [0, 1, 1]), numbered());
+});
+
+it.each([
+  ['a label is another', [0, 1, 2], [0, 1, 0]],
+  ['a row has none', [0, 1, 2], [null, 1, 1]],
+  ['the last row is missing', [0, 1], [0, 1]],
+  ['a row is missing in the middle', [0, 2], [0, 1]],
+  ['a row comes twice', [0, 1, 1], [0, 1, 1]],
+  ['there is one more', [0, 1, 2, 3], [0, 1, 1, 0]],
+])('Arrow is wrong when %s', (_, rows, labels) => {
+  expect(() => checkArrow(arrow(rows, labels), numbered())).toThrow(DifferenceError);
 });
 
 /** Burns CPU and takes memory for a while when it is asked to, and tells what it has burnt. */

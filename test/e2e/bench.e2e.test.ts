@@ -74,7 +74,8 @@ it('bulk and small are measured beside the floor, every row is compared, and not
   expect(code).toBe(0);
   expect(report).toMatchObject({ runs: 2, quick: true, machine: { node: process.versions.node } });
   const [bulk, small] = report.scenarios;
-  const platform = ['millrace, NDJSON', 'millrace, CSV', 'millrace, JSON, 10,000-row requests'];
+  const streams = ['millrace, NDJSON', 'millrace, CSV', 'millrace, Arrow'];
+  const platform = [...streams, 'millrace, JSON, 10,000-row requests'];
   const floor = ['serial floor', 'bare ORT', 'parse only', 'format only'];
   expect(bulk?.variants.map(({ name }) => name).sort()).toEqual([...floor, ...platform].sort());
   for (const variant of bulk?.variants.filter(({ name }) => platform.includes(name)) ?? []) {
@@ -86,6 +87,12 @@ it('bulk and small are measured beside the floor, every row is compared, and not
       redis_stored_bytes_per_row: spread,
     });
     expect(variant.samples.map(({ rows }) => rows)).toEqual([ROWS, ROWS]);
+  }
+  for (const stream of bulk?.variants.filter(({ name }) => streams.includes(name)) ?? []) {
+    expect(stream).toMatchObject({
+      phases_seconds: { upload: spread, result: spread },
+      step_seconds_per_million_rows: { wait: spread, infer: spread, commit: spread, total: spread },
+    });
   }
   expect(bulk?.settings.millrace).toMatchObject({ workers: '1', WORKER_THREADS: '2', micro_batch: '1024' });
   expect(bulk?.versions.millrace?.redis).toMatch(/^\d+\./);

@@ -6,6 +6,7 @@ import type { Sample } from '../report.js';
 import { countRows, ndjsonPieces, type Rows } from '../workloads/rows.js';
 import type { Workload } from '../workloads/workload.js';
 import type { FloorReply, FloorRequest, Share, Step } from './messages.js';
+import { sharesOf } from './shares.js';
 
 /** The variants that it makes in every round. */
 export const BARE = 'bare ORT';
@@ -40,7 +41,11 @@ export class Floor {
       rowsPerJob,
     );
     try {
-      await floor.ask((at) => ({ kind: 'open', share: shareOf(workload, threads, at) }));
+      const shares = sharesOf(countRows(workload.rows), threads);
+      await floor.ask((at) => ({
+        kind: 'open',
+        share: shareOf(workload, ...(shares[at] as [number, number])),
+      }));
     } catch (error) {
       await floor.close();
       throw error;
@@ -114,15 +119,8 @@ export class Floor {
   }
 }
 
-/** The rows that fall to one of the threads: a contiguous part. */
-function shareOf(
-  { folder, features, microBatch, classes, rows }: Workload,
-  threads: number,
-  at: number,
-): Share {
-  const count = countRows(rows);
-  const from = Math.floor((count * at) / threads);
-  const to = Math.floor((count * (at + 1)) / threads);
+/** The rows that fall to one of the threads. */
+function shareOf({ folder, features, microBatch, classes, rows }: Workload, from: number, to: number): Share {
   return {
     model: join(folder, 'model.onnx'),
     features,

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { HttpClient } from '../http-client.js';
 import type { PredictionCheck } from '../prediction-check.js';
-import { checkCsv, checkJson, checkNdjson, type Pieces } from '../result-reader.js';
+import { checkArrow, checkCsv, checkJson, checkNdjson, type Pieces } from '../result-reader.js';
 import { RedisMeter } from '../usage/redis-meter.js';
 import type { ProcessIds } from '../usage/usage-meter.js';
 import type { Delivery, Peer } from './peer.js';
@@ -12,7 +12,12 @@ const MEDIA_TYPES = {
   json: 'application/json',
   ndjson: 'application/x-ndjson',
   csv: 'text/csv',
+  arrow: 'application/vnd.apache.arrow.stream',
 } as const;
+
+/** What goes through in one request of any size. */
+export type StreamFormat = 'ndjson' | 'csv' | 'arrow';
+type LineFormat = Exclude<StreamFormat, 'arrow'>;
 
 /** At most so long an answer is held; then it is asked for again. */
 const WAIT = { prefer: 'wait=60' };
@@ -65,44 +70,54 @@ export class Millrace implements Peer {
     return { check: (check) => checkJson(result, check) };
   }
 
-  /** Submits rows as a stream, and reads the result in the same format once the task has ended. */
-  async predictLines(format: 'ndjson' | 'csv', pieces: Pieces): Promise<LinesDelivery> {
+  /** Submits rows as a stream, and reads the result in the same format, lines while the task still runs. */
+  async predictStream(format: StreamFormat, pieces: Pieces): Promise<StreamDelivery> {
     const startedAt = performance.now();
     const id = await this.submit(format, pieces);
     const acceptedAt = performance.now();
-    const response = await this.openResult(id, format);
-    const endedAt = performance.now();
-    const lines = (await response.toArray()) as Buffer[];
+    const response = await (format === 'arrow' ? this.openResult(id, format) : this.follow(id, format));
+    const result = (await response.toArray()) as Buffer[];
     const deliveredAt = performance.now();
     return {
       phases_seconds: {
         upload: (acceptedAt - startedAt) / 1000,
-        wait: (endedAt - acceptedAt) / 1000,
-        download: (deliveredAt - endedAt) / 1000,
+        result: (deliveredAt - acceptedAt) / 1000,
       },
-      check: (check: PredictionCheck) =>
-        format === 'ndjson' ? checkNdjson(lines, check) : checkCsv(lines, check, true),
+      stepSeconds: () => this.stepSeconds(id),
+      check: (check) => checkStream(format, result, check),
     };
   }
 
   /** @returns the task's id, once all rows are accepted */
-  async submit(format: 'ndjson' | 'csv', body: Pieces): Promise<string> {
+  async submit(format: StreamFormat, body: Pieces): Promise<string> {
     const headers = { 'content-type': MEDIA_TYPES[format] };
     const path = `/batch-predict?model=${this.model}`;
     return this.remember((await this.http.call({ method: 'POST', path, headers, body }, [202])).body);
   }
 
+  /** @returns the task's rows as they are finished, still to be read; it ends with the task */
+  follow(id: string, format: LineFormat): Promise<IncomingMessage> {
+    const headers = { accept: MEDIA_TYPES[format] };
+    return this.http.open({ method: 'GET', path: `/batch-result/${id}?follow=true`, headers }, [200]);
+  }
+
   /** Waits for the task's end. @returns its result, still to be read */
-  async openResult(id: string, format: 'ndjson' | 'csv'): Promise<IncomingMessage> {
+  private async openResult(id: string, format: StreamFormat): Promise<IncomingMessage> {
     const headers = { accept: MEDIA_TYPES[format], ...WAIT };
+    const ask = { method: 'GET', path: `/batch-result/${id}`, headers } as const;
     for (;;) {
-      const response = await this.http.open(
-        { method: 'GET', path: `/batch-result/${id}`, headers },
-        [200, 202],
-      );
+      const response = await this.http.open(ask, [200, 202]);
       if (response.statusCode === 200) return response;
       response.resume();
     }
+  }
+
+  /** Where the time of a finished task's chunks went, by step. */
+  async stepSeconds(id: string): Promise<Record<string, number>> {
+    // A page of one row: the task's status without its predictions.
+    const { seconds } = await this.readPage(id, 1);
+    if (seconds === undefined) throw new Error(`no chunk of ${id} is done`);
+    return seconds;
   }
 
   /** Some of the finished rows of a task, and how many are done in all. */
@@ -145,16 +160,30 @@ export class Millrace implements Peer {
   }
 }
 
-export interface LinesDelivery extends Delivery {
-  phases_seconds: Record<'upload' | 'wait' | 'download', number>;
+export interface StreamDelivery extends Delivery {
+  phases_seconds: Record<'upload' | 'result', number>;
+  stepSeconds(): Promise<Record<string, number>>;
 }
 
 export interface TaskPage {
   status: string;
   rows: { succeeded: number };
+  /** Of its chunks, by step; absent before the first is done. */
+  seconds?: Record<string, number>;
   results: { row: number; prediction: unknown }[];
   /** Where the page after this one begins. */
   next: number;
+}
+
+function checkStream(format: StreamFormat, result: Buffer[], check: PredictionCheck): void | Promise<void> {
+  switch (format) {
+    case 'ndjson':
+      return checkNdjson(result, check);
+    case 'csv':
+      return checkCsv(result, check, true);
+    case 'arrow':
+      return checkArrow(Buffer.concat(result), check);
+  }
 }
 
 /** Waits until a model is served. @returns its micro-batch @throws Error with the reason when it is refused */

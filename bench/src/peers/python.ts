@@ -1,11 +1,10 @@
 /** A Python service of bench/recipe as a peer: submits by POST, polls for the result. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HttpClient } from '../http-client.js';
 import type { PeerName } from '../options.js';
+import { PythonProcess } from '../python-process.js';
 import { checkJson } from '../result-reader.js';
 import { ROOT } from '../root.js';
 import type { ProcessIds } from '../usage/usage-meter.js';
@@ -14,7 +13,6 @@ import type { Delivery, Peer } from './peer.js';
 const START = join(ROOT, 'bench/recipe/start.py');
 /** The first start makes a virtual environment. */
 const START_MS = 900_000;
-const STOP_MS = 30_000;
 /** How each is started: with the settings that were found best on two cores. */
 const ARGUMENTS: Record<PeerName, readonly string[]> = {
   recipe: ['--api-processes', '1', '--workers', '2', '--broker', 'rabbitmq'],
@@ -37,7 +35,7 @@ export function hasPythonPeers(): boolean {
 export class PythonPeer implements Peer {
   private constructor(
     readonly name: PeerName,
-    private readonly child: ChildProcess,
+    private readonly process: PythonProcess,
     private readonly started: Started,
     private readonly http: HttpClient,
     private readonly pollMs: number,
@@ -45,25 +43,14 @@ export class PythonPeer implements Peer {
 
   /** @param pollMs between two looks for a result @throws Error with the end of what it said when it does not start */
   static async start(name: PeerName, pollMs: number, signal: AbortSignal): Promise<PythonPeer> {
-    const child = spawn('python3', [START, '--variant', name, ...ARGUMENTS[name]], {
-      cwd: ROOT,
-      // Its end is also the end of this pipe.
-      stdio: ['pipe', 'pipe', 'pipe'],
-      detached: true,
-    });
-    child.stdin?.on('error', () => {});
-    let said = '';
-    child.stderr?.on('data', (data) => {
-      said = (said + data).slice(-1_000);
-    });
+    const process = PythonProcess.start(START, ['--variant', name, ...ARGUMENTS[name]]);
     try {
-      const started = await firstLine(child, AbortSignal.any([signal, AbortSignal.timeout(START_MS)]));
+      const started = await process.hear<Started>(AbortSignal.any([signal, AbortSignal.timeout(START_MS)]));
       const http = new HttpClient(started.url, signal);
-      return new PythonPeer(name, child, started, http, pollMs);
+      return new PythonPeer(name, process, started, http, pollMs);
     } catch (error) {
-      await end(child);
-      const [last = ''] = said.trim().split('\n').slice(-1);
-      throw new Error(`${name} did not start: ${(error as Error).message}: ${last}`);
+      await process.stop();
+      throw new Error(`${name} did not start: ${(error as Error).message}`);
     }
   }
 
@@ -97,37 +84,11 @@ export class PythonPeer implements Peer {
 
   async stop(): Promise<void> {
     this.http.close();
-    await end(this.child);
+    await this.process.stop();
   }
 }
 
 /** An answer without predictions is short. */
 function isPending(body: Buffer): boolean {
   return body.length < 200 && /"status":\s*"pending"/.test(body.toString());
-}
-
-async function firstLine(child: ChildProcess, signal: AbortSignal): Promise<Started> {
-  let text = '';
-  child.stdout?.on('data', (data) => {
-    text += data;
-  });
-  const failed = Promise.race([
-    once(child, 'close', { signal }).then(([code]) => new Error(`it ended with ${code}`)),
-    once(child, 'error', { signal }).then(([error]) => error as Error),
-  ]).then((error) => Promise.reject(error));
-  failed.catch(() => {});
-  while (!text.includes('\n')) {
-    await Promise.race([once(child.stdout as NonNullable<typeof child.stdout>, 'data', { signal }), failed]);
-  }
-  return JSON.parse(text.slice(0, text.indexOf('\n'))) as Started;
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
-  const exited = once(child, 'exit');
-  child.stdin?.end();
-  child.kill('SIGTERM');
-  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
-  await exited;
-  clearTimeout(timer);
 }

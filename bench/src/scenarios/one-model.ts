@@ -5,9 +5,9 @@ import { countRows, ndjsonPieces } from '../workloads/rows.js';
 import { sentimentWorkload } from '../workloads/sentiment.js';
 import type { Workload } from '../workloads/workload.js';
 import { FLOOR_REFERENCES, openFloor } from './floor-variant.js';
-import { linesVariant } from './lines.js';
 import type { OpenScenario, ScenarioContext } from './scenario.js';
 import { startMillrace } from './start-millrace.js';
+import { streamVariant } from './stream.js';
 
 /** Their share of the rows of bulk. */
 export const HEAVY_SHARE = 10;
@@ -30,7 +30,7 @@ async function oneModel(context: ScenarioContext, workload: Workload): Promise<O
     unit: 'rows/s',
     variants: [
       floor,
-      linesVariant('millrace, NDJSON', millrace, 'ndjson', ndjsonPieces(workload.rows), rows, expected),
+      streamVariant('millrace, NDJSON', millrace, 'ndjson', ndjsonPieces(workload.rows), rows, expected),
     ],
     references: FLOOR_REFERENCES,
     peers: [millrace],

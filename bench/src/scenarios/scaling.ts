@@ -3,10 +3,10 @@
 import { perceptronWorkload } from '../workloads/perceptron.js';
 import { countRows, ndjsonPieces } from '../workloads/rows.js';
 import { openFloor } from './floor-variant.js';
-import { linesVariant } from './lines.js';
 import { HEAVY_SHARE } from './one-model.js';
 import type { OpenScenario, ScenarioContext } from './scenario.js';
 import { startMillrace } from './start-millrace.js';
+import { streamVariant } from './stream.js';
 
 const ONE = 'one worker';
 const TWO = 'two workers';
@@ -20,7 +20,7 @@ export async function scaling(context: ScenarioContext): Promise<OpenScenario> {
   const rows = countRows(workload.rows);
   return {
     unit: 'rows/s',
-    variants: [one, two].map((peer) => linesVariant(peer.name, peer, 'ndjson', pieces, rows, expected)),
+    variants: [one, two].map((peer) => streamVariant(peer.name, peer, 'ndjson', pieces, rows, expected)),
     references: [ONE],
     peers: [one, two],
   };
