@@ -15,8 +15,8 @@ import type { LineFormat } from '@millrace/batch/split/record-borders';
 import type { CatalogEntry } from '@millrace/queue/catalog';
 import { createSplitter } from '@millrace/tasks/splitter';
 import { refuseTooMany } from '@millrace/tasks/upload';
-import { toLines } from './json-body.js';
-import { type Intake, readJsonRows, resolveModel, type SubmissionDeps, streamBody } from './submission.js';
+import { resolveModel } from './resolve-model.js';
+import { type Intake, readJsonBody, type SubmissionDeps, streamBody } from './submission.js';
 
 /** What is checked in one go: on the order of a millisecond, so that other requests are answered meanwhile. */
 const SLICE_ROWS = 256;
@@ -45,14 +45,14 @@ export async function dryRun(deps: SubmissionDeps, intake: Intake): Promise<Reco
   };
 }
 
-/** The rows as a submission would store them: JSON is parsed whole and becomes lines. */
+/** The rows as a submission would store them. */
 async function openRows(deps: SubmissionDeps, intake: Intake) {
   const { format, query } = intake;
   if (format === 'json') {
-    const { rows, entry, onInvalid = 'reject' } = await readJsonRows(deps, intake);
-    return { entry, lines: 'ndjson' as const, bytes: [toLines(rows)], onInvalid };
+    const { entry, options, lines } = await readJsonBody(deps, intake);
+    return { entry, lines: 'ndjson' as const, bytes: [lines], onInvalid: options.on_invalid ?? 'reject' };
   }
-  const entry = await resolveModel(deps, query.model);
+  const entry = await resolveModel(deps.catalog, query.model);
   return { entry, lines: format, bytes: streamBody(deps, intake), onInvalid: query.on_invalid ?? 'report' };
 }
 

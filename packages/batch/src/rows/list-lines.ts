@@ -1,0 +1,104 @@
+/** Makes lines of a JSON list of rows that are all good and written in one way: the list's own bytes, none of them parsed. */
+import { LF } from './byte-cursor.js';
+import type { InputRows } from './input-rows.js';
+import { jsonLayout } from './json-layout.js';
+import { LayoutReader } from './layout-reader.js';
+import { isNestedTooDeep } from './nesting.js';
+import type { RowLayout } from './row-layout.js';
+import type { RowReader } from './row-reader.js';
+
+const TAB = 0x09;
+const CR = 0x0d;
+const SPACE = 0x20;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const OPEN_ARRAY = 0x5b;
+const BACKSLASH = 0x5c;
+const CLOSE_ARRAY = 0x5d;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+
+/**
+ * @param list from its bracket to its bracket
+ * @param maxLineBytes of a row with its line end and what stands before that
+ * @returns the rows as NDJSON; undefined when one is bad, or looks so different that it may be, or is not to be stored as it
+ * stands: then the list is to be parsed
+ */
+export function linesOfList(
+  list: Uint8Array,
+  reader: RowReader,
+  maxLineBytes: number,
+): Uint8Array | undefined {
+  if (!reader.hasLayout) return undefined;
+  const inputs = reader.allocate(1);
+  const first = skipBlanks(list, 1);
+  const layout = layoutOf(list.subarray(first, rowEnd(list, first)), reader, inputs);
+  if (layout === undefined) return undefined;
+  const lines = new Uint8Array(list);
+  const byLayout = new LayoutReader(lines, reader, inputs);
+  let start = first;
+  while (start < lines.length) {
+    const end = byLayout.readRow(layout, start, 0);
+    const next = end === undefined ? undefined : endLine(lines, end);
+    if (next === undefined || next - start > maxLineBytes) return undefined;
+    start = next;
+  }
+  // A row that was parsed is stored with 0 in its place.
+  return byLayout.sawNegativeZero ? undefined : lines.subarray(first);
+}
+
+/** The layout of rows like this one; undefined when it is bad, or of several lines, which would become several rows. */
+function layoutOf(row: Uint8Array, reader: RowReader, inputs: readonly InputRows[]): RowLayout | undefined {
+  if (row.includes(LF)) return undefined;
+  try {
+    const text = UTF8.decode(row);
+    if (isNestedTooDeep(text)) return undefined;
+    const value: unknown = JSON.parse(text);
+    const isGood = typeof reader.idOf(value) !== 'object' && reader.read(value, inputs, 0) === undefined;
+    return isGood ? jsonLayout(row, reader, inputs) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Makes a line end of what stands between two rows, or behind the last one. @returns where the next row begins */
+function endLine(lines: Uint8Array, end: number): number | undefined {
+  const comma = skipBlanks(lines, end);
+  const isLast = comma === lines.length - 1;
+  if (lines[comma] !== (isLast ? CLOSE_ARRAY : COMMA)) return undefined;
+  const next = skipBlanks(lines, comma + 1);
+  if (next - end > 1) lines.fill(SPACE, end, next);
+  lines[next - 1] = LF;
+  return next;
+}
+
+/** The place behind the value that begins at `start`, if a list of JSON goes on there. */
+function rowEnd(list: Uint8Array, start: number): number {
+  let depth = 0;
+  let isString = false;
+  let end = start;
+  for (let at = start; at < list.length; at++) {
+    const byte = list[at] as number;
+    if (isString) {
+      if (byte === BACKSLASH) at++;
+      else if (byte === QUOTE) isString = false;
+    } else if (byte === QUOTE) isString = true;
+    else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) depth++;
+    else if (depth === 0 && (byte === COMMA || byte === CLOSE_ARRAY)) return end;
+    else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) depth--;
+    if (!isBlank(byte)) end = at + 1;
+  }
+  return end;
+}
+
+function skipBlanks(bytes: Uint8Array, start: number): number {
+  let at = start;
+  while (isBlank(bytes[at])) at++;
+  return at;
+}
+
+function isBlank(byte: number | undefined): boolean {
+  return byte === SPACE || byte === LF || byte === CR || byte === TAB;
+}
