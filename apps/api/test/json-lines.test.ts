@@ -9,8 +9,7 @@ import { anyNdjson } from '../../../packages/batch/test/any-chunk.js';
 import { split } from '../../../packages/batch/test/byte-pieces.js';
 import { manifestOf } from '../../../packages/batch/test/manifest-of.js';
 import { valuesOf } from '../../../packages/batch/test/row-values.js';
-import { openJsonBody, parseJsonBody } from '../dist/submit/json-body.js';
-import { toLines } from '../dist/submit/json-lines.js';
+import { openJsonBody, parseJsonBody, toLines } from '../dist/submit/json-body.js';
 
 const MAX_BYTES = 1e6;
 const READER = new RowReader(manifestOf('x', 'y'));

@@ -13,8 +13,7 @@ import { ResultQuery } from '../dist/result/result.js';
 import { preferredWait } from '../dist/result/wait.js';
 import { bodyFormat } from '../dist/submit/body.js';
 import { idempotencyKey } from '../dist/submit/idempotency-key.js';
-import { parseJsonBody } from '../dist/submit/json-body.js';
-import { toLines } from '../dist/submit/json-lines.js';
+import { parseJsonBody, toLines } from '../dist/submit/json-body.js';
 import { mergeOptions, SubmitOptions, SubmitQuery } from '../dist/submit/options.js';
 
 /** A request with one header, which is all that the parsers of headers look at. */

@@ -91,3 +91,8 @@ export function parseJson(bytes: Uint8Array): unknown {
     );
   }
 }
+
+/** Rows that were parsed, as they are stored: one line each. */
+export function toLines(rows: readonly unknown[]): Uint8Array {
+  return new TextEncoder().encode(rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+}

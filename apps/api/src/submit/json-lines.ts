@@ -7,7 +7,7 @@ import { linesOfList } from '@millrace/batch/rows/list-lines';
 import { RowReader } from '@millrace/batch/rows/row-reader';
 import { validateRows } from '@millrace/batch/rows/validate-rows';
 import type { Catalog, CatalogEntry } from '@millrace/queue/catalog';
-import { openJsonBody, parseJsonBody } from './json-body.js';
+import { openJsonBody, parseJsonBody, toLines } from './json-body.js';
 import { mergeOptions, resultOptions, type SubmitOptions, type SubmitQuery } from './options.js';
 import { resolveModel } from './resolve-model.js';
 
@@ -60,9 +60,4 @@ async function readParsed({ catalog, query, body }: JsonRequest): Promise<JsonLi
   const isReported = options.on_invalid === 'report' || query.validate_only === 'true';
   if (!isReported) validateRows(rows, new RowReader(entry.model.manifest), pointer);
   return { entry, options, lines: toLines(rows) };
-}
-
-/** One line for each row. */
-export function toLines(rows: readonly unknown[]): Uint8Array {
-  return new TextEncoder().encode(rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
 }
