@@ -19,7 +19,7 @@ const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
 /**
- * @param list from its bracket to its bracket
+ * @param list from its bracket to its bracket; it is made lines of in place, or left as it is
  * @param maxLineBytes of a row with its line end and what stands before that
  * @returns the rows as NDJSON; undefined when one is bad, or looks so different that it may be, or is not to be stored as it
  * stands: then the list is to be parsed
@@ -29,22 +29,39 @@ export function linesOfList(
   reader: RowReader,
   maxLineBytes: number,
 ): Uint8Array | undefined {
+  const first = skipBlanks(list, 1);
+  const ends = rowEnds(list, first, reader, maxLineBytes);
+  if (ends === undefined) return undefined;
+  for (const end of ends) {
+    const next = nextRow(list, end) as number;
+    if (next - end > 1) list.fill(SPACE, end, next);
+    list[next - 1] = LF;
+  }
+  return list.subarray(first);
+}
+
+/** The places behind the rows; undefined as above. */
+function rowEnds(
+  list: Uint8Array,
+  first: number,
+  reader: RowReader,
+  maxLineBytes: number,
+): number[] | undefined {
   if (!reader.hasLayout) return undefined;
   const inputs = reader.allocate(1);
-  const first = skipBlanks(list, 1);
   const layout = layoutOf(list.subarray(first, rowEnd(list, first)), reader, inputs);
   if (layout === undefined) return undefined;
-  const lines = new Uint8Array(list);
-  const byLayout = new LayoutReader(lines, reader, inputs);
-  let start = first;
-  while (start < lines.length) {
+  const byLayout = new LayoutReader(list, reader, inputs);
+  const ends: number[] = [];
+  for (let start = first; start < list.length; ) {
     const end = byLayout.readRow(layout, start, 0);
-    const next = end === undefined ? undefined : endLine(lines, end);
-    if (next === undefined || next - start > maxLineBytes) return undefined;
+    const next = end === undefined ? undefined : nextRow(list, end);
+    if (end === undefined || next === undefined || next - start > maxLineBytes) return undefined;
+    ends.push(end);
     start = next;
   }
   // A row that was parsed is stored with 0 in its place.
-  return byLayout.sawNegativeZero ? undefined : lines.subarray(first);
+  return byLayout.sawNegativeZero ? undefined : ends;
 }
 
 /** The layout of rows like this one; undefined when it is bad, or of several lines, which would become several rows. */
@@ -63,15 +80,11 @@ function layoutOf(row: Uint8Array, reader: RowReader, inputs: readonly InputRows
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
-/** Makes a line end of what stands between two rows, or behind the last one. @returns where the next row begins */
-function endLine(lines: Uint8Array, end: number): number | undefined {
-  const comma = skipBlanks(lines, end);
-  const isLast = comma === lines.length - 1;
-  if (lines[comma] !== (isLast ? CLOSE_ARRAY : COMMA)) return undefined;
-  const next = skipBlanks(lines, comma + 1);
-  if (next - end > 1) lines.fill(SPACE, end, next);
-  lines[next - 1] = LF;
-  return next;
+/** Where the row behind this one begins: behind a comma, or, when there is none, behind the list; undefined when neither follows. */
+function nextRow(list: Uint8Array, end: number): number | undefined {
+  const at = skipBlanks(list, end);
+  const isLast = at === list.length - 1;
+  return list[at] === (isLast ? CLOSE_ARRAY : COMMA) ? skipBlanks(list, at + 1) : undefined;
 }
 
 /** The place behind the value that begins at `start`, if a list of JSON goes on there. */
