@@ -73,7 +73,7 @@ export function submit(models: ModelSchemas, result: z.ZodType): ZodOpenApiOpera
     requestBody: {
       required: true,
       description:
-        'JSON: a list of rows, or an object with the rows and the options; for requests, as it is parsed whole. NDJSON (also `application/ndjson`, `application/jsonl`, `application/x-jsonlines`): one row per line, streamed. CSV (RFC 4180): a header line with the features in any order, then one record per row, streamed.',
+        'JSON: a list of rows, or an object with the rows and the options; for requests, as it is read whole. NDJSON (also `application/ndjson`, `application/jsonl`, `application/x-jsonlines`): one row per line, streamed. CSV (RFC 4180): a header line with the features in any order, then one record per row, streamed.',
       content: {
         [JSON_TYPE]: { schema: z.union([models.batch, envelope]), ...withExamples(models.json) },
         [NDJSON_TYPE]: { schema: z.string(), ...withExamples(models.ndjson) },

@@ -49,7 +49,7 @@ function rowEnds(
 ): number[] | undefined {
   if (!reader.hasLayout) return undefined;
   const inputs = reader.allocate(1);
-  const layout = layoutOf(list.subarray(first, rowEnd(list, first)), reader, inputs);
+  const layout = layoutOf(list.subarray(first, valueEnd(list, first)), reader, inputs);
   if (layout === undefined) return undefined;
   const byLayout = new LayoutReader(list, reader, inputs);
   const ends: number[] = [];
@@ -88,7 +88,7 @@ function nextRow(list: Uint8Array, end: number): number | undefined {
 }
 
 /** The place behind the value that begins at `start`, if a list of JSON goes on there. */
-function rowEnd(list: Uint8Array, start: number): number {
+function valueEnd(list: Uint8Array, start: number): number {
   let depth = 0;
   let isString = false;
   let end = start;
