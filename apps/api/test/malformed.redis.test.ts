@@ -98,6 +98,11 @@ const SUBMISSIONS: [string, Submission, Refusal][] = [
   ],
   ['an empty body', { body: '' }, refused(400, 'malformed_body')],
   ['JSON that ends early', { body: '[{"sepal_length":5.1' }, refused(400, 'malformed_body')],
+  [
+    'JSON that is broken behind an unknown model',
+    { query: '', body: '{"model":"roses","inputs":[[5,3,1,0],]}' },
+    refused(400, 'malformed_body'),
+  ],
   ['two JSON values', { body: '[] []' }, refused(400, 'malformed_body')],
   ['JSON with comments', { body: '[] // rows' }, refused(400, 'malformed_body')],
   ['a body that is not UTF-8', { body: NOT_UTF8 }, refused(400, 'malformed_body')],

@@ -84,6 +84,18 @@ describe('a submission', () => {
     }
   });
 
+  it.each([
+    ['{"inputs": [[5.10,3,1,0], [6.00,3,1,0]]}', '[5.10,3,1,0] \n[6.00,3,1,0]\n'],
+    ['[[5.10,3,1,0],[6.00,3,1,0.0 ]]', '[5.1,3,1,0]\n[6,3,1,0]\n'],
+    ['{"inputs":[[5,3,1,0]],"on_invalid":"report","inputs":[[6,3,1,0]]}', '[6,3,1,0]\n'],
+  ])(
+    'of JSON stores rows that are all written in one way as they came, others anew: %s',
+    async (text, lines) => {
+      const { body } = await submit().type('application/json').send(text).expect(202);
+      expect(await redis.redis.get(keys.input(body.task_id, 0))).toBe(lines);
+    },
+  );
+
   it('with bad rows in JSON is refused with all of them by pointer', async () => {
     const bad = [ROWS[0], { ...ROWS[1], sepal_width: 'wide' }, { sepal_length: 1 }];
     const response = await submit('/batch-predict').send({ model: 'iris', inputs: bad }).expect(422);

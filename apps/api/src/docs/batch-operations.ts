@@ -77,7 +77,7 @@ export function submit(models: ModelSchemas, result: z.ZodType): ZodOpenApiOpera
     requestBody: {
       required: true,
       description:
-        'JSON: a list of rows, or an object with the rows and the options; for requests, as it is parsed whole. NDJSON (also `application/ndjson`, `application/jsonl`, `application/x-jsonlines`): one row per line, streamed. CSV (RFC 4180): a header line with the features in any order, then one record per row, streamed. An Arrow IPC stream or a Parquet file (also `application/x-parquet`) with a column for each feature, named as in CSV.',
+        'JSON: a list of rows, or an object with the rows and the options; for requests, as it is read whole. NDJSON (also `application/ndjson`, `application/jsonl`, `application/x-jsonlines`): one row per line, streamed. CSV (RFC 4180): a header line with the features in any order, then one record per row, streamed. An Arrow IPC stream or a Parquet file (also `application/x-parquet`) with a column for each feature, named as in CSV.',
       content: {
         [JSON_TYPE]: { schema: z.union([models.batch, envelope]), ...withExamples(models.json) },
         [NDJSON_TYPE]: { schema: z.string(), ...withExamples(models.ndjson) },

@@ -16,15 +16,8 @@ import type { CatalogEntry } from '@millrace/queue/catalog';
 import { refuseTooMany } from '@millrace/tasks/upload';
 import type { Response } from 'express';
 import { type BodyRoom, chunkFormat, type PieceFormat, splitterOf } from './body-splitter.js';
-import { toLines } from './json-body.js';
-import {
-  type Intake,
-  openPieces,
-  readJsonRows,
-  resolveModel,
-  roomFor,
-  type SubmissionDeps,
-} from './submission.js';
+import { resolveModel } from './resolve-model.js';
+import { type Intake, openPieces, readJsonBody, roomFor, type SubmissionDeps } from './submission.js';
 
 /** What is checked in one go: on the order of a millisecond, so that other requests are answered meanwhile. */
 const SLICE_ROWS = 256;
@@ -53,14 +46,14 @@ export async function dryRun(deps: SubmissionDeps, intake: Intake): Promise<Reco
   };
 }
 
-/** The rows in pieces, as a submission takes them: JSON is parsed whole and becomes lines. */
+/** The rows in pieces, as a submission takes them. */
 async function openRows(deps: SubmissionDeps, intake: Intake) {
   const { format, query } = intake;
   if (format === 'json') {
-    const { rows, entry, onInvalid = 'reject' } = await readJsonRows(deps, intake);
-    return { entry, lines: 'ndjson' as const, bytes: [toLines(rows)], onInvalid };
+    const { entry, options, lines } = await readJsonBody(deps, intake);
+    return { entry, lines: 'ndjson' as const, bytes: [lines], onInvalid: options.on_invalid ?? 'reject' };
   }
-  const entry = await resolveModel(deps, query.model);
+  const entry = await resolveModel(deps.catalog, query.model);
   const bytes = await openPieces(deps, intake, format);
   return { entry, lines: format, bytes, onInvalid: query.on_invalid ?? 'report' };
 }

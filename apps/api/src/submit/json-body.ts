@@ -18,6 +18,34 @@ export function parseJsonBody(bytes: Uint8Array): JsonSubmission {
   return submission;
 }
 
+/** A JSON body whose rows are not parsed. */
+export interface OpenedBody {
+  options: SubmitOptions;
+  /** The list of rows, from its bracket to its bracket. */
+  list: Uint8Array;
+}
+
+/** Finds the list of rows between the first bracket and the last; undefined where that would be hard to find or is none. */
+export function openJsonBody(bytes: Buffer): OpenedBody | undefined {
+  const start = bytes.indexOf('[');
+  const end = bytes.lastIndexOf(']') + 1;
+  const isPlain = start !== -1 && start < end && bytes.length - (end - start) <= ENVELOPE_BYTES_MAX;
+  if (!isPlain) return undefined;
+  const around = Buffer.concat([bytes.subarray(0, start), EMPTY_LIST, bytes.subarray(end)]);
+  try {
+    // Around it are no other two brackets that could be a list: when there is one, it is this.
+    const { options } = unwrap(parseJson(around));
+    return { options, list: bytes.subarray(start, end) };
+  } catch (error) {
+    if (error instanceof BatchError) return undefined;
+    throw error;
+  }
+}
+
+/** Options are short; what is longer has something else in it. */
+const ENVELOPE_BYTES_MAX = 4096;
+const EMPTY_LIST = Buffer.from('[]');
+
 function unwrap(body: unknown): JsonSubmission {
   if (Array.isArray(body)) return { rows: body, options: {}, pointer: '' };
   if (typeof body !== 'object' || body === null) {
@@ -64,7 +92,7 @@ export function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
-/** The rows as they are stored: one line each. */
+/** Rows that were parsed, as they are stored: one line each. */
 export function toLines(rows: readonly unknown[]): Uint8Array {
   return new TextEncoder().encode(rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
 }

@@ -1,9 +1,7 @@
 /** Understands a request as far as its kind asks for: which model, which options, and its rows as lines. */
-import { BatchError } from '@millrace/batch/errors';
-import { modelKey } from '@millrace/batch/model';
 import { RowCheck } from '@millrace/batch/rows/row-check';
 import { RowReader } from '@millrace/batch/rows/row-reader';
-import { refuseInvalid, validateRows } from '@millrace/batch/rows/validate-rows';
+import { refuseInvalid } from '@millrace/batch/rows/validate-rows';
 import type { Chunk } from '@millrace/batch/split/chunk-splitter';
 import { decodeStored } from '@millrace/columnar/rows/decode-stored';
 import type { Catalog, CatalogEntry } from '@millrace/queue/catalog';
@@ -19,9 +17,10 @@ import {
   type RecordLimits,
   splitterOf,
 } from './body-splitter.js';
-import { parseJsonBody, toLines } from './json-body.js';
-import { mergeOptions, resultOptions, SubmitQuery } from './options.js';
+import { type JsonLines, readJsonLines } from './json-lines.js';
+import { SubmitQuery } from './options.js';
 import type { ParquetBodies } from './parquet-bodies.js';
+import { resolveModel } from './resolve-model.js';
 import type { WholeBodies } from './whole-bodies.js';
 
 export interface SubmissionDeps {
@@ -71,7 +70,7 @@ export function openIntake({ metrics }: SubmissionDeps, request: Request): Intak
 export async function readSubmission(deps: SubmissionDeps, intake: Intake): Promise<Submission> {
   const { format, query } = intake;
   if (format === 'json') return readJson(deps, intake);
-  const entry = await resolveModel(deps, query.model);
+  const entry = await resolveModel(deps.catalog, query.model);
   const expiresInMs = milliseconds(query.expires_in);
   return query.on_invalid === 'reject'
     ? { ...(await readChecked(deps, intake, format, entry)), expiresInMs }
@@ -79,19 +78,15 @@ export async function readSubmission(deps: SubmissionDeps, intake: Intake): Prom
 }
 
 async function readJson(deps: SubmissionDeps, intake: Intake): Promise<Submission> {
-  const { rows, pointer, entry, onInvalid, expiresIn } = await readJsonRows(deps, intake);
-  if (onInvalid !== 'report') validateRows(rows, new RowReader(entry.model.manifest), pointer);
-  const expiresInMs = milliseconds(expiresIn);
-  return { entry, sentAs: 'json', format: 'ndjson', expiresInMs, bytes: [toLines(rows)] };
+  const { entry, options, lines } = await readJsonBody(deps, intake);
+  const expiresInMs = milliseconds(options.expires_in);
+  return { entry, sentAs: 'json', format: 'ndjson', expiresInMs, bytes: [lines] };
 }
 
-/** The rows of a JSON body, parsed and not yet checked. */
-export async function readJsonRows(deps: SubmissionDeps, intake: Intake) {
+export async function readJsonBody(deps: SubmissionDeps, intake: Intake): Promise<JsonLines> {
   const body = await readWholeBody(deps, intake);
-  const { rows, options, pointer } = parseJsonBody(body);
-  const merged = mergeOptions(resultOptions(intake.query), options);
-  const { model, on_invalid: onInvalid, expires_in: expiresIn } = merged;
-  return { rows, pointer, entry: await resolveModel(deps, model), onInvalid, expiresIn };
+  const { catalog, limits } = deps;
+  return readJsonLines({ catalog, query: intake.query, body, maxRowBytes: limits.maxRowBytes });
 }
 
 /** Rows that are to be refused whole when one is bad must be read whole before they are accepted. */
@@ -124,15 +119,6 @@ async function readChecked(
 
 export function milliseconds(seconds: number | undefined): number | undefined {
   return seconds === undefined ? undefined : seconds * 1000;
-}
-
-export async function resolveModel(
-  { catalog }: SubmissionDeps,
-  ref: string | undefined,
-): Promise<CatalogEntry> {
-  if (ref !== undefined) return catalog.resolve(ref);
-  const models = (await catalog.list()).map((entry) => modelKey(entry.model));
-  throw new BatchError('model_required', 'say which model, for example ?model=name', { models });
 }
 
 /** What a body may be: JSON, Parquet, and rows that are refused whole when one is bad, are read whole. */

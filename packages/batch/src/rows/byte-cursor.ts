@@ -1,7 +1,7 @@
 /**
  * The byte cursor is responsible for single values in plain bytes: numbers as JSON spells them, texts of printable ASCII.
- * It says so when something else stands there, and has no place of meaning then. It wants a line feed at or behind its
- * place: that ends every value, so it never reads beyond the bytes.
+ * It says so when something else stands there, and has no place of meaning then. It is fast where a line feed or a bracket
+ * stands behind every value, so that it never looks beyond the bytes.
  */
 import { POWERS_OF_TEN } from '../powers-of-ten.js';
 
@@ -19,6 +19,8 @@ const CASE_BIT = 0x20;
 
 export class ByteCursor {
   at = 0;
+  /** True when a number so far was -0. */
+  sawNegativeZero = false;
   /** The bytes as characters, one each. */
   private text: string | undefined;
 
@@ -74,7 +76,9 @@ export class ByteCursor {
     const size = isWhole
       ? mantissa
       : (scaled(mantissa, exponent) ?? Math.abs(Number(this.slice(start, this.at))));
-    return isNegative ? -size : size;
+    if (!isNegative) return size;
+    if (size === 0) this.sawNegativeZero = true;
+    return -size;
   }
 
   /** The text up to the first byte that is not among these. @param plain by byte, 1 for those of the text */

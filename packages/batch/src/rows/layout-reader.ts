@@ -14,7 +14,7 @@ export class LayoutReader {
   id: RowId | undefined;
   private readonly cursor: ByteCursor;
 
-  /** @param bytes of the chunk */
+  /** @param bytes of the chunk, or of the list */
   constructor(
     bytes: Uint8Array,
     private readonly reader: RowReader,
@@ -23,12 +23,23 @@ export class LayoutReader {
     this.cursor = new ByteCursor(bytes);
   }
 
+  /** True when a number so far was -0. */
+  get sawNegativeZero(): boolean {
+    return this.cursor.sawNegativeZero;
+  }
+
+  /** As `readRow`, and beyond the line end that must follow. @returns where the next record begins */
+  read(layout: RowLayout, start: number, row: number): number | undefined {
+    const isRead = this.readRow(layout, start, row) !== undefined && this.cursor.skipLineEnd();
+    return isRead ? this.cursor.at : undefined;
+  }
+
   /**
-   * Reads the record that begins at `start`, with a line feed somewhere behind it, into this row of the inputs.
-   * @returns where the next one begins; undefined, with nothing of meaning written, when it looks different, or has a value
+   * Reads the row that begins at `start` into this row of the inputs.
+   * @returns the place behind it; undefined, with nothing of meaning written, when it looks different, or has a value
    * that is not plain or not accepted
    */
-  read(layout: RowLayout, start: number, row: number): number | undefined {
+  readRow(layout: RowLayout, start: number, row: number): number | undefined {
     const { cursor } = this;
     const { runs, tail, nothing, absent } = layout;
     cursor.at = start;
@@ -39,7 +50,7 @@ export class LayoutReader {
         run.target === undefined ? this.readId(run) : this.readRun(run, run.target, nothing, row);
       if (!isRead) return undefined;
     }
-    if (!cursor.skip(tail) || !cursor.skipLineEnd()) return undefined;
+    if (!cursor.skip(tail)) return undefined;
     for (const feature of absent) feature.writeFallback(this.inputs, row);
     return cursor.at;
   }
