@@ -40,6 +40,20 @@ export class HttpClient {
 
   /** The same, with a body that is still to be read. */
   async open(call: HttpCall, statuses: readonly number[]): Promise<IncomingMessage> {
+    try {
+      return await this.send(call, statuses);
+    } catch (error) {
+      // A server may close a connection that it has kept for long just when it is used again: it has read nothing then.
+      if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET' || isStream(call.body)) throw error;
+      return this.send(call, statuses);
+    }
+  }
+
+  close(): void {
+    this.agent.destroy();
+  }
+
+  private async send(call: HttpCall, statuses: readonly number[]): Promise<IncomingMessage> {
     const { method, path, headers = {}, body } = call;
     const length = body instanceof Uint8Array ? { 'content-length': body.length } : {};
     const sent = request(this.url + path, {
@@ -60,10 +74,10 @@ export class HttpClient {
     }
     return response;
   }
+}
 
-  close(): void {
-    this.agent.destroy();
-  }
+function isStream(body: HttpCall['body']): boolean {
+  return body !== undefined && !(body instanceof Uint8Array);
 }
 
 async function send(sent: ClientRequest, body: HttpCall['body']): Promise<void> {

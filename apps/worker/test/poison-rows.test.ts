@@ -1,6 +1,6 @@
 import type { RowError } from '@millrace/batch/errors';
 import type { ChunkResult } from '@millrace/batch/results/encode-chunk';
-import type { ChunkSource } from '@millrace/batch/rows/decode-chunk';
+import type { ChunkSource } from '@millrace/batch/rows/chunk-rows';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { identityModel, onnxModel } from '../../../test/fixtures/onnx-graph.js';

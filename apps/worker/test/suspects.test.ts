@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { RowError } from '@millrace/batch/errors';
 import type { ChunkResult } from '@millrace/batch/results/encode-chunk';
-import type { ChunkSource } from '@millrace/batch/rows/decode-chunk';
+import type { ChunkSource } from '@millrace/batch/rows/chunk-rows';
 import { beforeEach, expect, it } from 'vitest';
 import {
   CRASHES,

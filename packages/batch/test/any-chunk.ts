@@ -1,8 +1,8 @@
 /** Chunks as one program writes them, of rows of any model: a few values are odd, a few bytes edited. */
 
 import type { Manifest } from '@millrace/batch/manifest/manifest';
+import type { ChunkSource } from '@millrace/batch/rows/chunk-rows';
 import { parseHeader } from '@millrace/batch/rows/csv';
-import type { ChunkSource } from '@millrace/batch/rows/decode-chunk';
 import fc from 'fast-check';
 import { anyCase, type Model, manifestOfModel } from './any-model.js';
 import { utf8 } from './byte-pieces.js';

@@ -1,4 +1,5 @@
-import { type DecodedChunk, decodeChunk, parseChunk } from '@millrace/batch/rows/decode-chunk';
+import type { DecodedChunk } from '@millrace/batch/rows/chunk-rows';
+import { decodeChunk, parseChunk } from '@millrace/batch/rows/decode-chunk';
 import { RowReader } from '@millrace/batch/rows/row-reader';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';

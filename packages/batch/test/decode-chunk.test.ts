@@ -1,4 +1,5 @@
-import { type DecodedChunk, decodeChunk } from '@millrace/batch/rows/decode-chunk';
+import type { DecodedChunk } from '@millrace/batch/rows/chunk-rows';
+import { decodeChunk } from '@millrace/batch/rows/decode-chunk';
 import { type CsvColumn, RowReader } from '@millrace/batch/rows/row-reader';
 import type { LineFormat } from '@millrace/batch/split/record-borders';
 import fc from 'fast-check';

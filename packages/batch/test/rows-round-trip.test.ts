@@ -1,5 +1,6 @@
+import type { DecodedChunk } from '@millrace/batch/rows/chunk-rows';
 import { parseHeader } from '@millrace/batch/rows/csv';
-import { type DecodedChunk, decodeChunk } from '@millrace/batch/rows/decode-chunk';
+import { decodeChunk } from '@millrace/batch/rows/decode-chunk';
 import { RowReader } from '@millrace/batch/rows/row-reader';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';

@@ -1,4 +1,5 @@
-import { type DecodedChunk, decodeChunk } from '@millrace/batch/rows/decode-chunk';
+import type { DecodedChunk } from '@millrace/batch/rows/chunk-rows';
+import { decodeChunk } from '@millrace/batch/rows/decode-chunk';
 import { RowReader } from '@millrace/batch/rows/row-reader';
 import { ArrowSplitter } from '@millrace/columnar/rows/arrow-splitter';
 import { decodeStored } from '@millrace/columnar/rows/decode-stored';

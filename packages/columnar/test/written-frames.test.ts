@@ -1,7 +1,7 @@
 /** Frames as pandas, polars and pyarrow write them; `files/make.py` has written these. */
 import { readFileSync } from 'node:fs';
 import { BatchError } from '@millrace/batch/errors';
-import type { DecodedChunk } from '@millrace/batch/rows/decode-chunk';
+import type { DecodedChunk } from '@millrace/batch/rows/chunk-rows';
 import { RowReader } from '@millrace/batch/rows/row-reader';
 import type { Splitter } from '@millrace/batch/split/chunk-splitter';
 import { ArrowSplitter } from '@millrace/columnar/rows/arrow-splitter';

@@ -116,6 +116,8 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
     save: '',
     appendonly: 'yes',
     appendfsync: 'everysec',
+    // Rows and results come and go: the file is written anew when it has grown by so much, not with every large task.
+    'auto-aof-rewrite-min-size': '512mb',
     'maxmemory-policy': 'noeviction',
     ...settings,
   };

@@ -100,6 +100,7 @@ export class Upload {
    */
   async undo(error: unknown): Promise<void> {
     await Promise.all(this.inFlight);
+    await this.created?.catch(() => {});
     if (this.created === undefined || this.isConfirmed) return;
     const { store, producer } = this.deps;
     const code = error instanceof BatchError ? error.code : 'internal';
@@ -131,12 +132,9 @@ export class Upload {
     const { store, producer } = this.deps;
     this.chunksAdded++;
     const created = store.createWhole(this.task, chunk);
-    this.created = created.then(
-      () => {},
-      () => {},
-    );
-    const task = await created;
-    await producer.add(this.limits.pool, { task: task.id, chunk: chunk.index });
+    const queued = producer.addBehind(created, this.limits.pool, { task: this.task.id, chunk: chunk.index });
+    this.created = Promise.allSettled([created, queued]).then(() => {});
+    const [task] = await Promise.all([created, queued]);
     return task;
   }
 

@@ -7,7 +7,7 @@ import { slice } from '@millrace/batch/manifest/element-types';
 import { sizeOf } from '@millrace/batch/manifest/feature';
 import type { Manifest, Output } from '@millrace/batch/manifest/manifest';
 import { rowShapeOf } from '@millrace/batch/results/column';
-import type { DecodedChunk } from '@millrace/batch/rows/decode-chunk';
+import type { DecodedChunk } from '@millrace/batch/rows/chunk-rows';
 import { unpackValues } from '@millrace/queue/packed-values';
 import type { RunOutput } from '../inference/onnx-session.js';
 import type { RowSink } from '../inference/predict-rows.js';

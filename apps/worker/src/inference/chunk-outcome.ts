@@ -3,7 +3,7 @@ import type { RowCode, RowError } from '@millrace/batch/errors';
 import type { Manifest } from '@millrace/batch/manifest/manifest';
 import { ColumnBuilder } from '@millrace/batch/results/column';
 import { type ChunkResult, encodeChunk } from '@millrace/batch/results/encode-chunk';
-import type { DecodedChunk } from '@millrace/batch/rows/decode-chunk';
+import type { DecodedChunk } from '@millrace/batch/rows/chunk-rows';
 import type { RunOutput } from './onnx-session.js';
 
 export class ChunkOutcomes {

@@ -1,5 +1,5 @@
 /** Rows that are no chunk: samples, examples, what is measured. */
-import type { DecodedChunk } from '@millrace/batch/rows/decode-chunk';
+import type { DecodedChunk } from '@millrace/batch/rows/chunk-rows';
 import type { RowReader } from '@millrace/batch/rows/row-reader';
 
 /** @throws Error that names the first row that is not one of the model */

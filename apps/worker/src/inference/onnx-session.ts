@@ -3,7 +3,7 @@ import { ELEMENT_TYPE_NAMES, isElementType, type TensorData } from '@millrace/ba
 import type { Graph, GraphValue } from '@millrace/batch/manifest/graph';
 import type { Manifest } from '@millrace/batch/manifest/manifest';
 import { type Column, ColumnBuilder } from '@millrace/batch/results/column';
-import type { DecodedChunk } from '@millrace/batch/rows/decode-chunk';
+import type { DecodedChunk } from '@millrace/batch/rows/chunk-rows';
 import type { InputRows } from '@millrace/batch/rows/input-rows';
 import { env, InferenceSession, Tensor } from 'onnxruntime-node';
 import { firstRows, microBatches, type Take, takeRows } from './micro-batch.js';

@@ -1,7 +1,7 @@
 /** The computing on a suspect chunk: the same steps as in an inference thread, one part of the rows at a time. */
 import { deserialize, serialize } from 'node:v8';
 import { type MessagePort, parentPort } from 'node:worker_threads';
-import type { DecodedChunk } from '@millrace/batch/rows/decode-chunk';
+import type { DecodedChunk } from '@millrace/batch/rows/chunk-rows';
 import { decodeStored, type StoredSource } from '@millrace/columnar/rows/decode-stored';
 import { ChunkOutcomes } from '../inference/chunk-outcome.js';
 import { type LoadedModel, loadModel } from '../inference/loaded-model.js';

@@ -1,35 +1,12 @@
 /** Turns the bytes of a chunk into input tensors, the ids, and an error for every row that could not be read. */
-import type { RowError, RowId } from '../errors.js';
-import type { LineFormat } from '../split/record-borders.js';
 import { LF } from './byte-cursor.js';
+import type { ChunkSource, DecodedChunk } from './chunk-rows.js';
 import { csvLayout } from './csv-layout.js';
-import type { InputRows } from './input-rows.js';
 import { jsonLayout } from './json-layout.js';
 import { LayoutReader } from './layout-reader.js';
 import { RecordParser } from './record-parser.js';
 import { RowCollector } from './row-collector.js';
-import type { CsvColumn, RowReader } from './row-reader.js';
-
-export interface DecodedChunk {
-  rows: number;
-  /** For each input tensor, in the order of the manifest, the rows that could be read, without gaps. */
-  inputs: readonly InputRows[];
-  /** For each row of the inputs its place in the chunk, ascending from 0. */
-  valid: Uint32Array;
-  /** By place in the chunk; absent when no row has an id. */
-  ids?: (RowId | undefined)[];
-  /** In order of `row`, which counts over the whole task. */
-  errors: RowError[];
-}
-
-export interface ChunkSource {
-  format: LineFormat;
-  bytes: Uint8Array;
-  firstRow: number;
-  rows: number;
-  /** What the columns hold; CSV only. */
-  columns?: readonly CsvColumn[];
-}
+import type { RowReader } from './row-reader.js';
 
 export function decodeChunk(source: ChunkSource, reader: RowReader): DecodedChunk {
   const collector = new RowCollector(source, reader);

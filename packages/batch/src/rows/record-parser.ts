@@ -1,7 +1,7 @@
 /** The record parser is responsible for records of any form: it parses them as text and says what is wrong with them. */
 import { isBlank, type LineFormat, type RecordBorders, recordBorders } from '../split/record-borders.js';
+import type { ChunkSource } from './chunk-rows.js';
 import { parseRecord, withoutLineEnd } from './csv.js';
-import type { ChunkSource } from './decode-chunk.js';
 import { isNestedTooDeep, NESTING_MAX } from './nesting.js';
 import type { RowCollector } from './row-collector.js';
 import { type CsvColumn, ID_KEY, type RowProblem, type RowReader } from './row-reader.js';

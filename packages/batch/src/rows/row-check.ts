@@ -1,6 +1,6 @@
 /** The row check is responsible for the counts and the first errors of rows that are validated and not kept. */
 import { LISTED_ROWS_MAX, type RowCode, type RowError } from '../errors.js';
-import type { DecodedChunk } from './decode-chunk.js';
+import type { DecodedChunk } from './chunk-rows.js';
 
 export interface RowReport {
   rows: number;

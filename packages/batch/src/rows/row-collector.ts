@@ -1,6 +1,6 @@
 /** The row collector is responsible for what has been read of a chunk so far: tensors, ids, errors, row by row. */
 import type { RowError, RowId } from '../errors.js';
-import type { DecodedChunk } from './decode-chunk.js';
+import type { DecodedChunk } from './chunk-rows.js';
 import type { InputRows } from './input-rows.js';
 import type { RowProblem, RowReader } from './row-reader.js';
 

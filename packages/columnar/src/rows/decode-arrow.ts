@@ -4,7 +4,7 @@
  */
 import type { RowError, RowId } from '@millrace/batch/errors';
 import type { Manifest } from '@millrace/batch/manifest/manifest';
-import type { DecodedChunk } from '@millrace/batch/rows/decode-chunk';
+import type { DecodedChunk } from '@millrace/batch/rows/chunk-rows';
 import type { InputRows } from '@millrace/batch/rows/input-rows';
 import type { RowProblem, RowReader } from '@millrace/batch/rows/row-reader';
 import { planColumns } from './plan.js';

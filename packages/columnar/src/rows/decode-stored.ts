@@ -1,6 +1,7 @@
 /** Turns the bytes of a chunk of any format into input tensors, the ids, and an error for every row that could not be read. */
 import type { Manifest } from '@millrace/batch/manifest/manifest';
-import { type ChunkSource, type DecodedChunk, decodeChunk } from '@millrace/batch/rows/decode-chunk';
+import type { ChunkSource, DecodedChunk } from '@millrace/batch/rows/chunk-rows';
+import { decodeChunk } from '@millrace/batch/rows/decode-chunk';
 import type { RowReader } from '@millrace/batch/rows/row-reader';
 import type { ChunkFormat } from '@millrace/batch/task';
 import { decodeArrow } from './decode-arrow.js';
