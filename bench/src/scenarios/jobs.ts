@@ -19,7 +19,7 @@ interface JobSize {
 }
 
 const SMALL: JobSize = { rowsPerJob: 10, clients: 32, share: 500, floorThreads: THREADS, pollMs: 5 };
-const IDLE: JobSize = { rowsPerJob: 1, clients: 1, share: 5_000, floorThreads: 1, pollMs: 1 };
+const IDLE: JobSize = { rowsPerJob: 1, clients: 1, share: 1_000, floorThreads: 1, pollMs: 1 };
 const JOBS_MIN = 10;
 
 export const small = (context: ScenarioContext): Promise<OpenScenario> => jobsScenario(context, SMALL);

@@ -9,9 +9,9 @@ import type { OpenScenario, ScenarioContext } from './scenario.js';
 import { startMillrace } from './start-millrace.js';
 import { streamVariant } from './stream.js';
 
-/** Their share of the rows of bulk. */
-export const HEAVY_SHARE = 10;
-const TEXT_SHARE = 25;
+/** One of their rows for so many of bulk: enough of them that a run is dozens of chunks, of which the last ends alone. */
+export const HEAVY_SHARE = 2.5;
+const TEXT_SHARE = 8;
 
 export function heavy(context: ScenarioContext): Promise<OpenScenario> {
   const rows = Math.ceil(context.options.rows / HEAVY_SHARE);

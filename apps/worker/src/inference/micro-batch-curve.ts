@@ -22,6 +22,8 @@ export interface CurveEffort {
 const PARTS = 3;
 /** A smaller micro-batch is preferred when it is nearly as fast: it takes less memory, and is sooner given up. */
 const NEARLY = 0.95;
+/** Shorter runs feel what it takes to begin one, on a busy machine more than while they are measured. */
+const RUN_MS_MIN = 1;
 
 /**
  * @param rows valid rows, gone through again and again
@@ -68,10 +70,13 @@ async function fastestRun(run: () => Promise<unknown>, ms: number): Promise<numb
   return fastest;
 }
 
-/** The smallest size that is nearly as fast as the fastest. */
+/** The smallest size that is nearly as fast as the fastest and makes no short runs; the largest where all are short. */
 export function recommended(curve: readonly CurvePoint[]): CurvePoint {
   const best = Math.min(...curve.map(({ secondsPerRow }) => secondsPerRow));
-  return curve.find(({ secondsPerRow }) => secondsPerRow * NEARLY <= best) as CurvePoint;
+  const nearlyBest = curve.filter(({ secondsPerRow }) => secondsPerRow * NEARLY <= best);
+  const isLong = ({ microBatch, secondsPerRow }: CurvePoint) =>
+    microBatch * secondsPerRow * 1000 >= RUN_MS_MIN;
+  return nearlyBest.find(isLong) ?? (nearlyBest.at(-1) as CurvePoint);
 }
 
 /** From one row on, each size four times the one before, up to the largest. */

@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest';
+import { type CurvePoint, recommended, sizesUpTo } from '../dist/inference/micro-batch-curve.js';
+
+/** @param microseconds per row, by micro-batch */
+const curve = (microseconds: Record<number, number>): CurvePoint[] =>
+  Object.entries(microseconds).map(([size, each]) => ({
+    microBatch: Number(size),
+    secondsPerRow: each / 1e6,
+  }));
+
+describe('of a measured curve', () => {
+  it.each([
+    ['the smallest that is nearly as fast as the fastest', { 1: 5_000, 4: 1_300, 16: 1_040, 64: 1_000 }, 16],
+    [
+      'none of which a run is over before it has begun',
+      { 1: 10, 64: 2.01, 256: 2, 1024: 2.05, 4096: 2 },
+      1024,
+    ],
+    ['the largest of a model of which all runs are short', { 1: 3, 64: 0.05, 1024: 0.05, 4096: 0.051 }, 4096],
+    ['one that is fastest though it is small', { 1: 9_000, 4: 2_000, 16: 4_000 }, 4],
+    ['the only one', { 8: 100 }, 8],
+  ])('is recommended: %s', (_, measured, size) => {
+    expect(recommended(curve(measured)).microBatch).toBe(size);
+  });
+});
+
+it.each([
+  [1, [1]],
+  [4, [1, 4]],
+  [1000, [1, 4, 16, 64, 256, 1000]],
+])('sizes up to %d are %j', (largest, sizes) => {
+  expect(sizesUpTo(largest)).toEqual(sizes);
+});
