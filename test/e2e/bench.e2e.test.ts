@@ -94,7 +94,11 @@ it('bulk and small are measured beside the floor, every row is compared, and not
       step_seconds_per_million_rows: { wait: spread, infer: spread, commit: spread, total: spread },
     });
   }
-  expect(bulk?.settings.millrace).toMatchObject({ workers: '1', WORKER_THREADS: '2', micro_batch: expect.stringMatching(/^\d+$/) });
+  expect(bulk?.settings.millrace).toMatchObject({
+    workers: '1',
+    WORKER_THREADS: '2',
+    micro_batch: expect.stringMatching(/^\d+$/),
+  });
   expect(bulk?.versions.millrace?.redis).toMatch(/^\d+\./);
   const jobs = small?.variants.find(({ name }) => name === 'millrace');
   expect(jobs).toMatchObject({ latency_ms: { p50: spread, p95: spread, p99: spread } });
