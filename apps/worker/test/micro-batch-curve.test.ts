@@ -18,6 +18,7 @@ describe('of a measured curve', () => {
     ],
     ['the largest of a model of which all runs are short', { 1: 3, 64: 0.05, 1024: 0.05, 4096: 0.051 }, 4096],
     ['one that is fastest though it is small', { 1: 9_000, 4: 2_000, 16: 4_000 }, 4],
+    ['none that is fastest in short runs only', { 1: 21, 4: 18, 16: 19, 64: 22, 256: 23 }, 64],
     ['the only one', { 8: 100 }, 8],
   ])('is recommended: %s', (_, measured, size) => {
     expect(recommended(curve(measured)).microBatch).toBe(size);

@@ -16,6 +16,8 @@ export interface CurveEffort {
   sizeMs: number;
   /** Larger sizes are not tried once a run takes longer, in milliseconds. */
   runMs: number;
+  /** Nor once a larger one was no faster, and its runs were not short. */
+  untilFlat?: boolean;
 }
 
 /** Each size is measured in so many parts, of which the fastest counts: what else the machine does makes none faster. */
@@ -35,7 +37,7 @@ export async function measureCurve(
   manifest: Manifest,
   rows: readonly unknown[],
   sizes: readonly number[],
-  { sizeMs, runMs }: CurveEffort,
+  { sizeMs, runMs, untilFlat = false }: CurveEffort,
 ): Promise<CurvePoint[]> {
   const reader = new RowReader(manifest);
   const curve: CurvePoint[] = [];
@@ -47,9 +49,10 @@ export async function measureCurve(
     const sized = { ...manifest, limits: { ...manifest.limits, micro_batch: microBatch } };
     const run = () => session.predict(sized, batch);
     await run();
-    const secondsPerRun = await fastestRun(run, sizeMs);
-    curve.push({ microBatch, secondsPerRow: secondsPerRun / microBatch });
-    if (secondsPerRun * 1000 > runMs) break;
+    const point = { microBatch, secondsPerRow: (await fastestRun(run, sizeMs)) / microBatch };
+    const isFlat = untilFlat && isLong(point) && curve.some((each) => isNearly(each, point));
+    curve.push(point);
+    if (isFlat || runMsOf(point) > runMs) break;
   }
   return curve;
 }
@@ -70,13 +73,28 @@ async function fastestRun(run: () => Promise<unknown>, ms: number): Promise<numb
   return fastest;
 }
 
-/** The smallest size that is nearly as fast as the fastest and makes no short runs; the largest where all are short. */
+/** Of the sizes that make no short runs, the smallest that is nearly as fast as the fastest; the largest where all are short. */
 export function recommended(curve: readonly CurvePoint[]): CurvePoint {
-  const best = Math.min(...curve.map(({ secondsPerRow }) => secondsPerRow));
-  const nearlyBest = curve.filter(({ secondsPerRow }) => secondsPerRow * NEARLY <= best);
-  const isLong = ({ microBatch, secondsPerRow }: CurvePoint) =>
-    microBatch * secondsPerRow * 1000 >= RUN_MS_MIN;
-  return nearlyBest.find(isLong) ?? (nearlyBest.at(-1) as CurvePoint);
+  const long = curve.filter(isLong);
+  const fastest = long.reduce<CurvePoint | undefined>(
+    (best, each) => (best === undefined || each.secondsPerRow < best.secondsPerRow ? each : best),
+    undefined,
+  );
+  const found = fastest && long.find((each) => isNearly(each, fastest));
+  return found ?? (curve.at(-1) as CurvePoint);
+}
+
+/** Whether one is nearly as fast as the other, or faster. */
+function isNearly(one: CurvePoint, other: CurvePoint): boolean {
+  return one.secondsPerRow * NEARLY <= other.secondsPerRow;
+}
+
+function runMsOf({ microBatch, secondsPerRow }: CurvePoint): number {
+  return microBatch * secondsPerRow * 1000;
+}
+
+function isLong(point: CurvePoint): boolean {
+  return runMsOf(point) >= RUN_MS_MIN;
 }
 
 /** From one row on, each size four times the one before, up to the largest. */

@@ -32,7 +32,7 @@ export interface Proof {
 }
 
 /** A tenth of a second is long enough for a run: it cannot be interrupted. */
-const CURVE_EFFORT = { sizeMs: 20, runMs: 100 };
+const CURVE_EFFORT = { sizeMs: 10, runMs: 100, untilFlat: true };
 /** Of a model that no row has been found for. */
 const SECONDS_PER_ROW_UNKNOWN = 0.001;
 
