@@ -1,6 +1,5 @@
 /** The producer is responsible for putting chunk jobs into the queues, one for each pool, and for saying how much waits there. */
 import { Queue } from 'bullmq';
-import { Cluster } from 'ioredis';
 import { type ChunkJob, chunkJobId, chunkJobOptions, chunkOfJobId } from './chunk-job.js';
 import type { RedisConnection } from './connection.js';
 import type { Keys } from './keys.js';
@@ -28,15 +27,6 @@ export class Producer {
   /** Adding the same chunk twice is adding it once. */
   async add(pool: string, job: ChunkJob): Promise<void> {
     await this.queue(pool).add('chunk', job, chunkJobOptions(job));
-  }
-
-  /**
-   * Adds a job behind a command that was just sent on the same connection. A server takes both in this order, so neither
-   * waits for the other; the nodes of a cluster do not.
-   */
-  async addBehind(sent: Promise<unknown>, pool: string, job: ChunkJob): Promise<void> {
-    if (this.redis instanceof Cluster) await sent;
-    await this.add(pool, job);
   }
 
   /** Removes the jobs of a task's first chunks. One that a worker holds stays; it will find its task gone. */

@@ -132,9 +132,13 @@ export class Upload {
     const { store, producer } = this.deps;
     this.chunksAdded++;
     const created = store.createWhole(this.task, chunk);
-    const queued = producer.addBehind(created, this.limits.pool, { task: this.task.id, chunk: chunk.index });
-    this.created = Promise.allSettled([created, queued]).then(() => {});
-    const [task] = await Promise.all([created, queued]);
+    this.created = created.then(
+      () => {},
+      () => {},
+    );
+    // Not sent with it: a script that Redis does not know yet is sent again, and would come behind the job.
+    const task = await created;
+    await producer.add(this.limits.pool, { task: task.id, chunk: chunk.index });
     return task;
   }
 
