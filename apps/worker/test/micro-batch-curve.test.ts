@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type CurvePoint, recommended, sizesUpTo } from '../dist/inference/micro-batch-curve.js';
+import { type CurvePoint, fastestRun, recommended, sizesUpTo } from '../dist/inference/micro-batch-curve.js';
 
 /** @param microseconds per row, by micro-batch */
 const curve = (microseconds: Record<number, number>): CurvePoint[] =>
@@ -31,4 +31,26 @@ it.each([
   [1000, [1, 4, 16, 64, 256, 1000]],
 ])('sizes up to %d are %j', (largest, sizes) => {
   expect(sizesUpTo(largest)).toEqual(sizes);
+});
+
+it('a run that is interrupted for longer than a size is measured does not count', async () => {
+  const ms = 10;
+  let runs = 0;
+  const interruptedAtFirst = async () => {
+    if (runs++ > 0) return;
+    const endsAt = performance.now() + 2 * ms;
+    while (performance.now() < endsAt);
+  };
+  expect(await fastestRun(interruptedAtFirst, ms)).toBeLessThan(ms / 1000);
+});
+
+it('a run that takes long is not made again and again', async () => {
+  let runs = 0;
+  const long = async () => {
+    runs++;
+    const endsAt = performance.now() + 20;
+    while (performance.now() < endsAt);
+  };
+  expect(await fastestRun(long, 1)).toBeGreaterThanOrEqual(0.02);
+  expect(runs).toBe(1);
 });

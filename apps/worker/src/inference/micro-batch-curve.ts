@@ -12,7 +12,7 @@ export interface CurvePoint {
 }
 
 export interface CurveEffort {
-  /** How long each size is measured, in milliseconds; a size of which one run takes longer is run once. */
+  /** How long each size is measured, in milliseconds; longer where a run takes nearly as long, or longer. */
   sizeMs: number;
   /** Larger sizes are not tried once a run takes longer, in milliseconds. */
   runMs: number;
@@ -20,8 +20,9 @@ export interface CurveEffort {
   untilFlat?: boolean;
 }
 
-/** Each size is measured in so many parts, of which the fastest counts: what else the machine does makes none faster. */
-const PARTS = 3;
+/** Runs of each size, unless they take longer than so many times the time that it has. */
+const RUNS_MIN = 3;
+const OVERTIME = 10;
 /** A smaller micro-batch is preferred when it is nearly as fast: it takes less memory, and is sooner given up. */
 const NEARLY = 0.95;
 /** Shorter runs feel what it takes to begin one, on a busy machine more than while they are measured. */
@@ -57,20 +58,21 @@ export async function measureCurve(
   return curve;
 }
 
-/** Seconds of a run, in the fastest of the parts of `ms`. */
-async function fastestRun(run: () => Promise<unknown>, ms: number): Promise<number> {
+/**
+ * Seconds of the fastest of the runs in `ms`: what else the machine does makes none faster. On a busy machine a run may be
+ * interrupted for as long as that, so that some are made in any case, unless they take far longer.
+ */
+export async function fastestRun(run: () => Promise<unknown>, ms: number): Promise<number> {
   const startedAt = performance.now();
-  let fastest = Number.POSITIVE_INFINITY;
-  while (performance.now() - startedAt < ms) {
-    const partAt = performance.now();
-    let runs = 0;
-    while (runs === 0 || performance.now() - partAt < ms / PARTS) {
-      await run();
-      runs++;
-    }
-    fastest = Math.min(fastest, (performance.now() - partAt) / 1000 / runs);
+  let fastestMs = Number.POSITIVE_INFINITY;
+  let endedAt = startedAt;
+  for (let runs = 0; endedAt - startedAt < (runs < RUNS_MIN ? OVERTIME * ms : ms); runs++) {
+    const runAt = performance.now();
+    await run();
+    endedAt = performance.now();
+    fastestMs = Math.min(fastestMs, endedAt - runAt);
   }
-  return fastest;
+  return fastestMs / 1000;
 }
 
 /** Of the sizes that make no short runs, the smallest that is nearly as fast as the fastest; the largest where all are short. */
