@@ -36,8 +36,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'early acknowledgement: a task is accepted while its chunks are on their way',
     file: UPLOAD,
-    from: '  async finish(confirm?: () => Promise<void>): Promise<Task> {\n    await Promise.all(this.inFlight);',
-    to: '  async finish(confirm?: () => Promise<void>): Promise<Task> {',
+    from: '    await Promise.all(this.inFlight);\n    if (this.failure',
+    to: '    if (this.failure',
     caughtBy: [UPLOAD_TEST],
   },
   {
@@ -48,10 +48,31 @@ export const MUTANTS: readonly Mutant[] = [
     caughtBy: [UPLOAD_TEST],
   },
   {
+    name: 'a task that came whole and is sent again begins anew',
+    file: UPLOAD_SCRIPTS,
+    from: "if redis.call('EXISTS', KEYS[1]) == 0 then\n  redis.call('HSET', KEYS[1], unpack(ARGV, 5))\n  redis.call('HSET', KEYS[1], 'status', 'pending'",
+    to: "if true then\n  redis.call('HSET', KEYS[1], unpack(ARGV, 5))\n  redis.call('HSET', KEYS[1], 'status', 'pending'",
+    caughtBy: [TASK_STORE_TEST],
+  },
+  {
+    name: 'a task that came whole is queued twice, by who recorded it and by the reaper',
+    file: REAPER,
+    from: 'else if (!isNew) return task;',
+    to: 'else return task;',
+    caughtBy: [REAPER_TEST],
+  },
+  {
+    name: 'a cache to which nobody writes drives results out',
+    file: REAPER,
+    from: 'if (await this.dropCaches()) return;',
+    to: '',
+    caughtBy: [REAPER_TEST],
+  },
+  {
     name: 'commit without the done check: a second result overwrites the first',
     file: CHUNK_SCRIPTS,
-    from: "if state == 'done' then return 'done' end",
-    to: '',
+    from: "if state == 'done' then return {'done'} end\nif ARGV[2] + ARGV[3]",
+    to: 'if ARGV[2] + ARGV[3]',
     caughtBy: [TASK_STORE_TEST],
   },
   {
@@ -71,8 +92,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'late write after cancel',
     file: CHUNK_SCRIPTS,
-    from: "if not status or is_terminal(status) then return 'gone' end\nif is_due() then\n  halt('expired', ARGV[5]",
-    to: "if not status then return 'gone' end\nif is_due() then\n  halt('expired', ARGV[5]",
+    from: "if not status or is_terminal(status) then return {'gone'} end\nif is_due() then\n  halt('expired', ARGV[5]",
+    to: "if not status then return {'gone'} end\nif is_due() then\n  halt('expired', ARGV[5]",
     caughtBy: [END_TASK_TEST],
   },
   {
@@ -162,7 +183,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'two schedulers that look at once derive the same dates twice',
     file: RUN_SCRIPTS,
-    from: 'if found[1] ~= ARGV[2] or found[2] ~= ARGV[3] then return 0 end\n',
+    from: 'if found[1] ~= ARGV[2] or found[2] ~= ARGV[3] then return false end\n',
     to: '',
     caughtBy: [ADVANCE_TEST],
   },

@@ -67,9 +67,9 @@ const BESIDES = new Set([
   'exists out',
   'discard',
 ]);
-/** Of connections, of the catalogue of models, and of the reaper's turns: no task is concerned. */
+/** Of connections, of the catalogue of models, of the reaper's turns, and of caches: no task is concerned. */
 const ELSEWHERE =
-  /^(hello|info|client|select|ping|quit|subscribe|unsubscribe|scan|pttl|config)\b|\b(model|models|worker|workers|aliases|reaper)$|^type /;
+  /^(hello|info|client|select|ping|quit|subscribe|unsubscribe|scan|pttl|config)\b|\b(model|models|worker|workers|aliases|reaper|caches)$|^type /;
 
 /** Platforms at work side by side: most of a run is waiting for locks. */
 const LANES = 4;

@@ -6,7 +6,6 @@ import { createRegistry } from '@millrace/process/metrics';
 import type { Running, StopWith } from '@millrace/process/run-process';
 import { Catalog } from '@millrace/queue/catalog';
 import { connectForWork } from '@millrace/queue/connection';
-import { FinishedEvents } from '@millrace/queue/finished-events';
 import { DEFAULT_LIFETIMES, HEARTBEAT_MS, Keys } from '@millrace/queue/keys';
 import { readLoad } from '@millrace/queue/load';
 import { memoryUse } from '@millrace/queue/memory';
@@ -19,6 +18,7 @@ import { ScheduleQueues } from '@millrace/queue/schedules/schedule-queues';
 import { ScheduleStore } from '@millrace/queue/schedules/schedule-store';
 import { SchedulerBeat } from '@millrace/queue/schedules/scheduler-beat';
 import { awaitServerProblems } from '@millrace/queue/server-problems';
+import { TaskEvents } from '@millrace/queue/task-events';
 import { TaskIds } from '@millrace/queue/task-ids';
 import { TaskStore } from '@millrace/queue/task-store';
 import { isRunOver } from '@millrace/schedule/run';
@@ -59,7 +59,7 @@ export async function startScheduler(
   const subscriber = connectForWork(settings.REDIS_URL);
   // The other connection says it for both.
   watchOutages(subscriber, { lost: () => {}, back: () => {} });
-  const events = new FinishedEvents(subscriber, keys);
+  const events = new TaskEvents(subscriber, [keys.finished()]);
   events.start().catch((error) => log.error('finished tasks cannot be heard', errorFields(error)));
   const problems = await awaitServerProblems(redis);
   if (problems.length > 0) throw new Error(problems.join('; '));

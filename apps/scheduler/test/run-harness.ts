@@ -6,7 +6,6 @@ import { createLogger } from '@millrace/process/logger';
 import { Catalog } from '@millrace/queue/catalog';
 import { CatalogPublisher } from '@millrace/queue/catalog-publisher';
 import { connectForRequests, connectForWork } from '@millrace/queue/connection';
-import { FinishedEvents } from '@millrace/queue/finished-events';
 import { DEFAULT_LIFETIMES, type Keys } from '@millrace/queue/keys';
 import { readLoad } from '@millrace/queue/load';
 import { memoryUse } from '@millrace/queue/memory';
@@ -15,6 +14,7 @@ import { RetryStore } from '@millrace/queue/retry-store';
 import { type Alarm, Alarm as AlarmSchema } from '@millrace/queue/schedules/alarm';
 import type { RecordedRun } from '@millrace/queue/schedules/run-record';
 import { RunStore } from '@millrace/queue/schedules/run-store';
+import { TaskEvents } from '@millrace/queue/task-events';
 import { TaskIds } from '@millrace/queue/task-ids';
 import { TaskStore } from '@millrace/queue/task-store';
 import { parseSchedule, type Schedule } from '@millrace/schedule/schedule';
@@ -62,7 +62,7 @@ export async function startRunHarness(url: string, keys: Keys): Promise<RunHarne
   mkdirSync(join(folder, 'out'));
   const redis = connectForRequests(url);
   const subscriber = connectForWork(url);
-  const events = new FinishedEvents(subscriber, keys);
+  const events = new TaskEvents(subscriber, [keys.finished()]);
   await Promise.all([redis.connect(), events.start()]);
   const served = [irisDescriptor(SECONDS_PER_ROW)];
   await new CatalogPublisher(redis, keys, 'test-worker').beat(

@@ -4,10 +4,15 @@ import { STEPS, type StepSeconds } from '@millrace/batch/step-seconds';
 import { STEP_SECONDS, WAIT_SECONDS } from '@millrace/process/metrics';
 import { MENDS, type Mend } from '@millrace/queue/reaper';
 import { Counter, Histogram, type Registry } from 'prom-client';
+import type { CacheCounts } from './cache/messages.js';
+
+type RowCounter = Counter<'model' | 'outcome'>;
 
 export class WorkerMetrics {
   private readonly chunks: Counter<'outcome'>;
-  private readonly rows: Counter<'model' | 'outcome'>;
+  private readonly rows: RowCounter;
+  private readonly cacheRows: RowCounter;
+  private readonly cacheStored: RowCounter;
   private readonly steps: Histogram<'step'>;
   private readonly chunkSeconds: Histogram;
   private readonly waiting: Histogram;
@@ -25,6 +30,18 @@ export class WorkerMetrics {
     this.rows = new Counter({
       name: 'millrace_rows_total',
       help: 'Rows committed by this worker, by outcome.',
+      labelNames: ['model', 'outcome'],
+      registers,
+    });
+    this.cacheRows = new Counter({
+      name: 'millrace_cache_rows_total',
+      help: 'Rows of models with a prediction cache, by where the prediction came from.',
+      labelNames: ['model', 'outcome'],
+      registers,
+    });
+    this.cacheStored = new Counter({
+      name: 'millrace_cache_stored_rows_total',
+      help: 'Predictions that the prediction cache did not hold, by what became of them there.',
       labelNames: ['model', 'outcome'],
       registers,
     });
@@ -85,7 +102,22 @@ export class WorkerMetrics {
   }
 
   committed(model: string, { counts }: ChunkResult): void {
-    for (const [outcome, rows] of Object.entries(counts))
-      if (rows > 0) this.rows.inc({ model, outcome }, rows);
+    count(this.rows, model, counts);
   }
+
+  /** The prediction cache was asked for rows. */
+  looked(model: string, counts: CacheCounts): void {
+    count(this.cacheRows, model, counts);
+  }
+
+  /** It was given predictions to keep. */
+  kept(model: string, stored: number, dropped: number): void {
+    count(this.cacheStored, model, { stored, dropped });
+  }
+}
+
+/** What has not been counted yet shows no series. */
+function count(counter: RowCounter, model: string, rows: object): void {
+  for (const [outcome, number] of Object.entries(rows))
+    if (number > 0) counter.inc({ model, outcome }, number);
 }

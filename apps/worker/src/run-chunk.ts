@@ -5,7 +5,7 @@ import { errorFields, type Logger } from '@millrace/process/logger';
 import type { ChunkPlace, StartedChunk } from '@millrace/queue/begun';
 import { STALLS_MAX } from '@millrace/queue/chunk-job';
 import type { ChunkRun, RunOutcome } from '@millrace/queue/consumer';
-import type { FinishedEvents } from '@millrace/queue/finished-events';
+import type { TaskEvents } from '@millrace/queue/task-events';
 import type { TaskStore } from '@millrace/queue/task-store';
 import type { CachedPredictions, CachedReply } from './cache/cached-predictions.js';
 import { ChunkClock } from './chunk-clock.js';
@@ -14,6 +14,7 @@ import type { PredictRequest } from './inference/messages.js';
 import type { InferencePool } from './inference/pool.js';
 import type { WorkerMetrics } from './metrics.js';
 import { monotonicMs } from './monotonic.js';
+import { ownBytes } from './own-bytes.js';
 import type { Suspects } from './suspects/suspects.js';
 
 export interface RunChunkDeps {
@@ -24,7 +25,7 @@ export interface RunChunkDeps {
   metrics: WorkerMetrics;
   log: Logger;
   /** Hears of tasks that end while their chunks run. */
-  events: FinishedEvents;
+  events: TaskEvents;
   /** The pins of the versions that this worker can predict with. */
   pins(): readonly string[];
 }
@@ -149,7 +150,7 @@ async function predictApart(
   return { result };
 }
 
-function suspect(deps: RunChunkDeps, run: TimedRun, chunk: StartedChunk): RunOutcome {
+function suspect(deps: RunChunkDeps, run: ChunkRun, chunk: StartedChunk): RunOutcome {
   deps.log.warn('a chunk exceeded its time limit', { ...idsOf(run, chunk), model: chunk.model });
   deps.metrics.ended('timed_out');
   return { kind: 'suspect' };
@@ -173,7 +174,7 @@ function retry(
   return { kind: 'retry', reason };
 }
 
-function handBackLater(deps: RunChunkDeps, { starts }: TimedRun): RunOutcome {
+function handBackLater(deps: RunChunkDeps, { starts }: ChunkRun): RunOutcome {
   return handBack(deps, Math.min(HAND_BACK_MS * 2 ** Math.min(starts, 16), HAND_BACK_MAX_MS));
 }
 
@@ -223,11 +224,6 @@ function overtaken({ metrics }: RunChunkDeps, how: 'done' | 'gone'): RunOutcome 
   return SETTLED;
 }
 
-/** The bytes in a buffer of their own, which can be moved to a thread: those of a small reply share theirs with others. */
-function ownBytes(bytes: Buffer): Uint8Array {
-  return bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
-}
-
-function idsOf(run: TimedRun, { requestId }: ChunkPlace): Record<string, string | number> {
+function idsOf(run: ChunkRun, { requestId }: ChunkPlace): Record<string, string | number> {
   return { task_id: run.task, request_id: requestId, chunk: run.chunk };
 }

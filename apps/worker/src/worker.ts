@@ -8,14 +8,13 @@ import type { Running, StopWith } from '@millrace/process/run-process';
 import { CatalogPublisher } from '@millrace/queue/catalog-publisher';
 import { connectForCache, connectForWork } from '@millrace/queue/connection';
 import { Consumer } from '@millrace/queue/consumer';
-import { FinishedEvents } from '@millrace/queue/finished-events';
 import { DEFAULT_LIFETIMES, Keys } from '@millrace/queue/keys';
 import { isOutage, watchOutages } from '@millrace/queue/outages';
 import { PredictionCache } from '@millrace/queue/prediction-cache';
 import { Reaper } from '@millrace/queue/reaper';
 import { awaitServerProblems } from '@millrace/queue/server-problems';
+import { TaskEvents } from '@millrace/queue/task-events';
 import { TaskStore } from '@millrace/queue/task-store';
-import { CacheMetrics } from './cache/cache-metrics.js';
 import { CachedPredictions } from './cache/cached-predictions.js';
 import type { WorkerSettings } from './config.js';
 import { Heartbeat } from './heartbeat.js';
@@ -45,7 +44,7 @@ export async function startWorker(
   const subscriber = connectForWork(settings.REDIS_URL);
   // The other connection says it for both.
   watchOutages(subscriber, { lost: () => {}, back: () => {} });
-  const events = new FinishedEvents(subscriber, keys);
+  const events = new TaskEvents(subscriber, [keys.finished()]);
   events.start().catch((error) => log.error('finished tasks cannot be heard', errorFields(error)));
   const problems = await awaitServerProblems(redis);
   if (problems.length > 0) throw new Error(problems.join('; '));
@@ -79,7 +78,7 @@ export async function startWorker(
     onError: (error) =>
       log.log(isOutage(error) ? 'debug' : 'warn', 'the prediction cache', errorFields(error)),
   });
-  const cache = new CachedPredictions(predictions, new CacheMetrics(registry));
+  const cache = new CachedPredictions(predictions, metrics);
   const deps = { store, pool, cache, suspects, metrics, log, events, pins: () => models.pins };
   const consumer = new Consumer({
     redis,

@@ -1,18 +1,10 @@
-import { createLogger } from '@millrace/process/logger';
-import { connectForWork } from '@millrace/queue/connection';
-import type { ChunkRun } from '@millrace/queue/consumer';
-import { FinishedEvents } from '@millrace/queue/finished-events';
-import { TaskStore } from '@millrace/queue/task-store';
-import { Registry } from 'prom-client';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { onnxModel } from '../../../test/fixtures/onnx-graph.js';
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { newTask } from '../../../test/fixtures/task.js';
-import { WorkerMetrics } from '../dist/metrics.js';
 import { runChunk } from '../dist/run-chunk.js';
-import { Suspects, searchLimits } from '../dist/suspects/suspects.js';
+import { runDeps, runOf } from './run-deps.js';
 import { useServing } from './serving.js';
-import { unusedCache } from './worker-cache.js';
 
 const redis = useRedis();
 const serving = useServing();
@@ -54,46 +46,18 @@ it.each(['cancelled', 'erased'])(
       }),
     );
     await serving.open();
-    const connection = connectForWork(redis.url);
-    const listener = connectForWork(redis.url);
-    onTestFinished(() => {
-      connection.disconnect();
-      listener.disconnect();
-    });
     const keys = redis.freshKeys();
-    const store = new TaskStore(connection, keys);
-    const events = new FinishedEvents(listener, keys);
-    await events.start();
-    const log = createLogger({ service: 'test', level: 'error', format: 'json' });
-    log.silent = true;
-    const metrics = new WorkerMetrics(new Registry());
-    const suspects = new Suspects(searchLimits(60_000, 60_000));
-    const deps = {
-      store,
+    const deps = await runDeps(redis.url, keys, {
       pool: serving.pool,
-      cache: unusedCache(keys),
-      suspects,
-      metrics,
-      log,
-      events,
       pins: () => serving.registry.pins,
-    };
+    });
+    const { store } = deps;
 
     const fingerprint = serving.registry.models.served.find(({ name }) => name === 'slow')?.fingerprint ?? '';
     await store.create(newTask({ id: TASK, model: 'slow@1', fingerprint }));
     await store.append(TASK, { index: 0, firstRow: 0, rows: ROWS, bytes: Buffer.from('1\n'.repeat(ROWS)) });
     await store.seal(TASK, 1);
-    const run: ChunkRun = {
-      task: TASK,
-      chunk: 0,
-      isLastAttempt: false,
-      starts: 1,
-      stalls: 0,
-      isSuspect: false,
-      waitedMs: 0,
-      handedBack: new AbortController().signal,
-    };
-    const running = runChunk(deps, run);
+    const running = runChunk(deps, runOf(TASK));
     while ((await store.read(TASK))?.status !== 'running')
       await new Promise((resolve) => setImmediate(resolve));
     if (how === 'cancelled') await store.end(TASK, 'cancelled');
@@ -103,7 +67,7 @@ it.each(['cancelled', 'erased'])(
       status: 'cancelled',
       ledger: { cancelled: ROWS, succeeded: 0 },
     });
-    expect(await connection.exists(keys.output(TASK, 0))).toBe(0);
+    expect(await redis.redis.exists(keys.output(TASK, 0))).toBe(0);
     // The thread is free for others.
     expect((await serving.predict('fast@1', [3])).predictions).toEqual([-3]);
   },

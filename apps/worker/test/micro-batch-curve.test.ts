@@ -12,7 +12,7 @@ describe('of a measured curve', () => {
   it.each([
     ['the smallest that is nearly as fast as the fastest', { 1: 5_000, 4: 1_300, 16: 1_040, 64: 1_000 }, 16],
     [
-      'none of which a run is over before it has begun',
+      'of the sizes whose runs last a millisecond, the smallest that is nearly as fast',
       { 1: 10, 64: 2.01, 256: 2, 1024: 2.05, 4096: 2 },
       1024,
     ],

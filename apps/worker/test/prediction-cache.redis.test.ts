@@ -2,13 +2,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createLogger } from '@millrace/process/logger';
 import { connectForCache, connectForWork } from '@millrace/queue/connection';
 import type { ChunkRun } from '@millrace/queue/consumer';
-import { FinishedEvents } from '@millrace/queue/finished-events';
 import type { Keys } from '@millrace/queue/keys';
 import { TaskStore } from '@millrace/queue/task-store';
-import { Registry } from 'prom-client';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { commandName } from '../../../test/fixtures/command-names.js';
 import { identityModel } from '../../../test/fixtures/onnx-graph.js';
@@ -16,11 +13,10 @@ import { useRedis } from '../../../test/fixtures/redis.js';
 import { type RedisProxy, startRedisProxy } from '../../../test/fixtures/redis-proxy.js';
 import { newTask } from '../../../test/fixtures/task.js';
 import { InferencePool } from '../dist/inference/pool.js';
-import { WorkerMetrics } from '../dist/metrics.js';
 import { ModelRegistry } from '../dist/models/model-registry.js';
 import { ProvedCopies } from '../dist/models/proved-copies.js';
 import { type RunChunkDeps, runChunk } from '../dist/run-chunk.js';
-import { Suspects, searchLimits } from '../dist/suspects/suspects.js';
+import { runDeps, runOf, SILENT } from './run-deps.js';
 import { type WorkerCache, workerCache } from './worker-cache.js';
 
 /** It gives 1.5 × x for x from 0 to 9, and throws for any other. */
@@ -31,8 +27,6 @@ const CACHE = { rows: 1_000, ttl_seconds: 86_400 };
 
 const redis = useRedis();
 const directory = mkdtempSync(join(tmpdir(), 'millrace-models-'));
-const log = createLogger({ service: 'test', level: 'error', format: 'json' });
-log.silent = true;
 let pool: InferencePool;
 let copies: ProvedCopies;
 let models: ModelRegistry;
@@ -55,7 +49,15 @@ beforeAll(async () => {
   writeModel('texts/1', identityModel('string', ['n', 'length']), { cache: CACHE });
   pool = new InferencePool(1);
   copies = await ProvedCopies.open();
-  const options = { directory, poolName: 'default', pool, copies, proveMs: 20_000, idleMs: 3_600_000, log };
+  const options = {
+    directory,
+    poolName: 'default',
+    pool,
+    copies,
+    proveMs: 20_000,
+    idleMs: 3_600_000,
+    log: SILENT,
+  };
   models = new ModelRegistry(options);
   await models.open();
 });
@@ -69,25 +71,17 @@ beforeEach(async () => {
   keys = redis.freshKeys();
   proxy = await startRedisProxy(redis.server.port);
   const connection = connectForWork(proxy.url);
-  const listener = connectForWork(redis.url);
   onTestFinished(async () => {
     connection.disconnect();
-    listener.disconnect();
     await proxy.stop();
   });
-  const events = new FinishedEvents(listener, keys);
-  await events.start();
   cache = workerCache(keys, () => connectForWork(redis.url));
-  deps = {
-    store: new TaskStore(connection, keys),
+  deps = await runDeps(redis.url, keys, {
     pool,
-    cache: cache.predictions,
-    suspects: new Suspects(searchLimits(20_000, 20_000)),
-    metrics: new WorkerMetrics(new Registry()),
-    log,
-    events,
     pins: () => models.pins,
-  };
+    store: new TaskStore(connection, keys),
+    cache: cache.predictions,
+  });
 });
 
 const pinOf = (model: string) => models.pins.find((pin) => pin.startsWith(`${model} `)) ?? '';
@@ -103,17 +97,7 @@ async function predicted(model: string, lines: readonly string[], change: Partia
   const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
   await store.append(id, { index: 0, firstRow: 0, rows: lines.length, bytes });
   await store.seal(id, 1);
-  const outcome = await runChunk(deps, {
-    task: id,
-    chunk: 0,
-    isLastAttempt: false,
-    starts: 1,
-    stalls: 0,
-    isSuspect: false,
-    waitedMs: 0,
-    handedBack: new AbortController().signal,
-    ...change,
-  });
+  const outcome = await runChunk(deps, runOf(id, change));
   const task = await store.read(id);
   const segments = await redis.redis.hgetallBuffer(keys.output(id, 0));
   return { outcome, ledger: task?.ledger, segments, lines: String(segments.lines) };
@@ -208,8 +192,9 @@ it('rows of every kind in one chunk keep their order and their outcome', async (
   expect(cached.ledger).toEqual(plain.ledger);
   expect(cached.ledger).toMatchObject({ succeeded: 6, invalid: 2, failed: 2 });
   expect(await counted()).toEqual({ 'cached@1 miss': 2 + 3, 'cached@1 hit': 2, 'cached@1 repeat': 3 });
-  // What failed is tried again, and fails again.
+  // What failed is no prediction that could be kept, is tried again, and fails again.
   await expect.poll(() => cachedRows('cached@1')).toBe(4);
+  expect(await counted('millrace_cache_stored_rows_total')).toEqual({ 'cached@1 stored': 2 + 2 });
   expect((await predicted('cached@1', ['[99]'])).ledger).toMatchObject({ failed: 1 });
 });
 

@@ -1,41 +1,30 @@
 import { fileURLToPath } from 'node:url';
-import { createLogger } from '@millrace/process/logger';
 import { STALLS_MAX } from '@millrace/queue/chunk-job';
-import { connectForWork, type RedisConnection } from '@millrace/queue/connection';
 import type { ChunkRun } from '@millrace/queue/consumer';
-import { FinishedEvents } from '@millrace/queue/finished-events';
 import type { Keys } from '@millrace/queue/keys';
-import { TaskStore } from '@millrace/queue/task-store';
-import { Registry } from 'prom-client';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import type { TaskStore } from '@millrace/queue/task-store';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { newTask } from '../../../test/fixtures/task.js';
 import { InferencePool } from '../dist/inference/pool.js';
-import { WorkerMetrics } from '../dist/metrics.js';
 import { ModelRegistry } from '../dist/models/model-registry.js';
 import { ProvedCopies } from '../dist/models/proved-copies.js';
 import { type RunChunkDeps, runChunk } from '../dist/run-chunk.js';
-import { Suspects, searchLimits } from '../dist/suspects/suspects.js';
-import { unusedCache } from './worker-cache.js';
+import { runDeps, runOf, SILENT } from './run-deps.js';
 
 /** `fragile` gives 1.5 × x for x from 0 to 9, and throws for any other. */
 const MODELS = fileURLToPath(new URL('../../../test/fixtures/models', import.meta.url));
 const TASK = 'task-1';
 
 const redis = useRedis();
-let connection: RedisConnection;
-let listener: RedisConnection;
 let keys: Keys;
 let store: TaskStore;
 let pool: InferencePool;
 let copies: ProvedCopies;
 let models: ModelRegistry;
 let deps: RunChunkDeps;
-const log = createLogger({ service: 'test', level: 'error', format: 'json' });
-log.silent = true;
 
 beforeAll(async () => {
-  connection = connectForWork(redis.url);
   pool = new InferencePool(1);
   copies = await ProvedCopies.open();
   models = new ModelRegistry({
@@ -45,26 +34,18 @@ beforeAll(async () => {
     copies,
     proveMs: 20_000,
     idleMs: 3_600_000,
-    log,
+    log: SILENT,
   });
   await models.open();
 });
 afterAll(async () => {
   await pool.stop();
   await copies.close();
-  connection.disconnect();
 });
-afterEach(() => listener.disconnect());
 beforeEach(async () => {
   keys = redis.freshKeys();
-  store = new TaskStore(connection, keys);
-  const suspects = new Suspects(searchLimits(20_000, 20_000));
-  listener = connectForWork(redis.url);
-  const events = new FinishedEvents(listener, keys);
-  await events.start();
-  const metrics = new WorkerMetrics(new Registry());
-  const cache = unusedCache(keys);
-  deps = { store, pool, cache, suspects, metrics, log, events, pins: () => models.pins };
+  deps = await runDeps(redis.url, keys, { pool, pins: () => models.pins });
+  store = deps.store;
 });
 
 async function submitted(lines: string, rows: number, model = 'fragile@1'): Promise<void> {
@@ -74,17 +55,7 @@ async function submitted(lines: string, rows: number, model = 'fragile@1'): Prom
   await store.seal(TASK, 1);
 }
 
-const run = (change: Partial<ChunkRun> = {}): ChunkRun => ({
-  task: TASK,
-  chunk: 0,
-  isLastAttempt: false,
-  starts: 1,
-  stalls: 0,
-  isSuspect: false,
-  waitedMs: 0,
-  handedBack: new AbortController().signal,
-  ...change,
-});
+const run = (change: Partial<ChunkRun> = {}) => runOf(TASK, change);
 
 /** Threads to which nothing was ever loaded. */
 function withoutModels(): RunChunkDeps {

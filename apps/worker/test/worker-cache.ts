@@ -4,8 +4,8 @@ import type { Keys } from '@millrace/queue/keys';
 import { PredictionCache } from '@millrace/queue/prediction-cache';
 import { Registry } from 'prom-client';
 import { onTestFinished } from 'vitest';
-import { CacheMetrics } from '../dist/cache/cache-metrics.js';
 import { CachedPredictions } from '../dist/cache/cached-predictions.js';
+import { WorkerMetrics } from '../dist/metrics.js';
 
 export interface WorkerCache {
   predictions: CachedPredictions;
@@ -18,7 +18,7 @@ export function workerCache(keys: Keys, connect: () => RedisConnection): WorkerC
   const cache = new PredictionCache({ connect, keys, onError: () => {} });
   onTestFinished(() => cache.stop());
   const counters = new Registry();
-  return { predictions: new CachedPredictions(cache, new CacheMetrics(counters)), counters };
+  return { predictions: new CachedPredictions(cache, new WorkerMetrics(counters)), counters };
 }
 
 /** For models without a cache. */

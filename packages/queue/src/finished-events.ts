@@ -1,4 +1,7 @@
-/** Hears which tasks have finished, and remembers the last of them: who has just read a task need not read it again to wait for its end. */
+/**
+ * Hears which tasks have finished, and remembers the last of them: who has just read a task need not read it again to wait
+ * for its end. For those who wait once: should Redis lose the end of a task, it is remembered all the same.
+ */
 import type { RedisConnection } from './connection.js';
 import type { Keys } from './keys.js';
 import { TaskEvents } from './task-events.js';
@@ -17,7 +20,7 @@ export class FinishedEvents extends TaskEvents {
     });
   }
 
-  /** As of every event; at once when it was heard before. */
+  /** As `TaskEvents.wait`; resolves at once when the end has been heard before. */
   override async wait(id: string, ms: number, signal: AbortSignal): Promise<void> {
     if (!this.last.has(id)) await super.wait(id, ms, signal);
   }

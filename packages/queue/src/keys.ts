@@ -67,6 +67,9 @@ export class Keys {
   /** Hash: the older generation. TTL: what was left of it. */
   olderCachedRows = (pin: string): string => `${this.cacheTag(pin)}:previous`;
 
+  /** Set: pins of the model versions of which rows are cached, or were. TTL: index, renewed whenever some are. */
+  caches = (): string => `${this.prefix}:caches`;
+
   /** String: what the aliases of a model stood for when a worker last said so, JSON. TTL: descriptor. */
   aliases = (name: string): string => `${this.prefix}:aliases:${name}`;
 
@@ -185,8 +188,8 @@ export interface ClaimLifetimes {
 /** Long enough for a task that finishes as late as it may. */
 export const CLAIM_KEPT_MS = DEFAULT_LIFETIMES.unfinishedMs + DEFAULT_LIFETIMES.resultsMs;
 
-/** Of the index of results, renewed by every task; longer than results may be kept. */
-export const RESULT_INDEX_MS = 400 * 24 * HOUR;
+/** Of the indexes of results and of caches; longer than either may be kept. */
+export const INDEX_MS = 400 * 24 * HOUR;
 /** Of a schedule that no scheduler process ticks, and of a run that does not end. */
 export const SCHEDULE_MS = 400 * 24 * HOUR;
 /** Of the record of a run that has ended, and of the log of its alarms. */

@@ -3,8 +3,9 @@
  * may be done without: whoever asks hears soon that there is nothing, and what it is given may be dropped.
  */
 import type { CacheLimits } from '@millrace/batch/manifest/manifest';
+import { bufferOf } from './buffer-of.js';
 import type { RedisConnection } from './connection.js';
-import type { Keys } from './keys.js';
+import { INDEX_MS, type Keys } from './keys.js';
 import { watchOutages } from './outages.js';
 import { CACHE_SCRIPTS, ROW_KEY_BYTES } from './scripts/cache-scripts.js';
 import { defineScripts, type Script } from './scripts/define-scripts.js';
@@ -33,10 +34,13 @@ const STORES_MAX = 4;
 /** How long a Redis that did not answer in time is left alone. */
 const REST_MS = 5_000;
 
-type Scripts = Record<keyof typeof CACHE_SCRIPTS, Script>;
+interface Opened {
+  redis: RedisConnection;
+  scripts: Record<keyof typeof CACHE_SCRIPTS, Script>;
+}
 
 export class PredictionCache {
-  private opened: { redis: RedisConnection; scripts: Scripts } | undefined;
+  private opened: Opened | undefined;
   private stores = 0;
   private restsUntil = Number.NEGATIVE_INFINITY;
   private readonly now: () => number;
@@ -50,12 +54,12 @@ export class PredictionCache {
    * @param pin of the version @param rowKeys one after the other
    * @returns their values, packed, in as many pieces as it took; undefined when Redis cannot be asked now
    */
-  async look(pin: string, rowKeys: Uint8Array): Promise<Uint8Array[] | undefined> {
+  async look(pin: string, rowKeys: Uint8Array): Promise<Buffer[] | undefined> {
     const size = LOOK_ROWS_MAX * ROW_KEY_BYTES;
     const parts = Array.from({ length: Math.ceil(rowKeys.length / size) }, (_, at) =>
       rowKeys.subarray(at * size, (at + 1) * size),
     );
-    return this.attempt(({ look }) =>
+    return this.attempt(({ scripts: { look } }) =>
       Promise.all(parts.map((part) => look(...this.generations(pin), bufferOf(part)) as Promise<Buffer>)),
     );
   }
@@ -65,11 +69,15 @@ export class PredictionCache {
     if (this.stores >= STORES_MAX) return 0;
     this.stores++;
     let rows = 0;
-    await this.attempt(async ({ store }) => {
+    await this.attempt(async ({ redis, scripts: { store } }) => {
+      const { keys } = this.options;
+      await Promise.all([redis.sadd(keys.caches(), pin), redis.pexpire(keys.caches(), INDEX_MS)]);
       const of = [Math.floor(limits.rows / 2), limits.ttl_seconds * 1000];
       // One after the other, and not faster than Redis takes them.
-      for (const { keys, values } of entries)
-        rows += Number(await store(...this.generations(pin), ...of, bufferOf(keys), bufferOf(values)));
+      for (const each of entries) {
+        const [rowKeys, values] = [bufferOf(each.keys), bufferOf(each.values)];
+        rows += Number(await store(...this.generations(pin), ...of, rowKeys, values));
+      }
     });
     this.stores--;
     return rows;
@@ -82,7 +90,7 @@ export class PredictionCache {
   }
 
   /** Undefined when it fails, and while Redis is left alone because something else did. */
-  private async attempt<T>(work: (scripts: Scripts) => Promise<T>): Promise<T | undefined> {
+  private async attempt<T>(work: (opened: Opened) => Promise<T>): Promise<T | undefined> {
     if (this.now() < this.restsUntil) return undefined;
     try {
       return await work(this.open());
@@ -94,21 +102,17 @@ export class PredictionCache {
     }
   }
 
-  private open(): Scripts {
+  private open(): Opened {
     if (this.opened === undefined) {
       const redis = this.options.connect();
       // The worker's other connection says it.
       watchOutages(redis, { lost: () => {}, back: () => {} });
       this.opened = { redis, scripts: defineScripts(redis, CACHE_SCRIPTS) };
     }
-    return this.opened.scripts;
+    return this.opened;
   }
 
   private generations(pin: string): [string, string] {
     return [this.options.keys.cachedRows(pin), this.options.keys.olderCachedRows(pin)];
   }
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

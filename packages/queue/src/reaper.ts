@@ -1,7 +1,7 @@
 /**
  * The reaper is responsible for putting right what a crash can leave behind: uploads without an uploader, chunks without a
  * job, jobs without a task, tasks that the index does not know, keys without a lifetime; and for what nobody else comes by to
- * do: deadlines that pass, results that must go before their time. It runs in every worker. They take turns to save work,
+ * do: deadlines that pass, caches and results that must go before their time. It runs in every worker. They take turns to save work,
  * not to be safe: each of its steps may be done by any number of them at once. Each turn does a bounded piece and goes on
  * where this reaper's last one ended.
  */
@@ -9,8 +9,9 @@ import { isTerminal } from '@millrace/batch/status';
 import type { Task } from '@millrace/batch/task';
 import { masters, type RedisConnection } from './connection.js';
 import { DEFAULT_LIFETIMES, type Keys } from './keys.js';
-import { memoryUses, shareOf } from './memory.js';
+import { memoryUse, memoryUses, shareOf } from './memory.js';
 import { Producer } from './producer.js';
+import { CROWDED_SHARE } from './scripts/cache-scripts.js';
 import type { IndexedTask } from './task-index.js';
 import type { TaskStore } from './task-store.js';
 
@@ -147,7 +148,7 @@ export class Reaper {
     await this.producer.remove(pool, id, chunks);
   }
 
-  /** All chunks of a task that was received, and is not new, were in the queue once. */
+  /** All chunks of a task that was received, and is not new, were queued, or whoever was about to has died. */
   private async lookAtChunks({ id, pool }: Task): Promise<void> {
     const { store, onMend } = this.options;
     // The first ones are run first; the others have their turn when these are done.
@@ -165,6 +166,8 @@ export class Reaper {
   private async expireResults(): Promise<void> {
     const { store, onExpire } = this.options;
     await store.index.removeResults(await store.index.firstResults(KEYS_PER_TURN, Date.now()));
+    // Redis has their room a little later: the next turn looks whether it is enough.
+    if (await this.dropCaches()) return;
     for (let expired = 0; expired < EXPIRED_PER_TURN && (await this.holdsTooMuch()); expired++) {
       const [oldest] = await store.index.firstResults(1);
       if (oldest === undefined) return;
@@ -172,6 +175,18 @@ export class Reaper {
       await store.index.removeResults([oldest]);
       onExpire(oldest);
     }
+  }
+
+  /** What can be predicted again makes way first: of versions, too, that nothing is kept for any more. True when something did. */
+  private async dropCaches(): Promise<boolean> {
+    const { redis, keys } = this.options;
+    const pins = await redis.smembers(keys.caches());
+    if (pins.length === 0 || shareOf(await memoryUse(redis)) <= CROWDED_SHARE) return false;
+    const dropped = await Promise.all(
+      pins.map((pin) => redis.unlink(keys.cachedRows(pin), keys.olderCachedRows(pin))),
+    );
+    await redis.srem(keys.caches(), ...pins);
+    return dropped.some((count) => count > 0);
   }
 
   /** True when the results of all tasks are too large. Without a limit for them, they may not keep new work out. */

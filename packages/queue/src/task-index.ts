@@ -5,7 +5,7 @@
  */
 import type { Task } from '@millrace/batch/task';
 import type { RedisConnection } from './connection.js';
-import { DEFAULT_LIFETIMES, type Keys, RESULT_INDEX_MS } from './keys.js';
+import { DEFAULT_LIFETIMES, INDEX_MS, type Keys } from './keys.js';
 import { defineScripts, type Script } from './scripts/define-scripts.js';
 import { INDEX_SCRIPTS } from './scripts/index-scripts.js';
 
@@ -41,7 +41,7 @@ export class TaskIndex {
   async settle({ id, expiresAt, resultBytes }: EndedTask): Promise<void> {
     if (expiresAt !== undefined && resultBytes > 0) {
       const [results, bytes] = this.resultKeys();
-      await this.scripts.addResults(results, bytes, id, expiresAt, resultBytes, RESULT_INDEX_MS);
+      await this.scripts.addResults(results, bytes, id, expiresAt, resultBytes, INDEX_MS);
     }
     await this.redis.zrem(this.keys.unfinished(), id);
   }

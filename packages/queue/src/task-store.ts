@@ -5,9 +5,10 @@ import type { ErrorExample } from '@millrace/batch/results/error-groups';
 import type { CsvColumn } from '@millrace/batch/rows/row-reader';
 import type { Chunk } from '@millrace/batch/split/chunk-splitter';
 import { isTerminal } from '@millrace/batch/status';
-import type { StepSeconds } from '@millrace/batch/step-seconds';
+import { COMPUTED_STEPS, type StepSeconds } from '@millrace/batch/step-seconds';
 import type { Task } from '@millrace/batch/task';
 import { type Begun, parseBegun } from './begun.js';
+import { bufferOf } from './buffer-of.js';
 import type { RedisConnection } from './connection.js';
 import { DEFAULT_LIFETIMES, type Keys, type Lifetimes } from './keys.js';
 import { pairs } from './pairs.js';
@@ -368,17 +369,11 @@ function fieldsOf(task: NewTask, createdAt: number): (string | number)[] {
 
 /** The seconds of the steps up to encoding as the COMMIT script takes them, in microseconds. */
 function timeArguments(times: ChunkTimes | undefined): (string | number)[] {
-  if (times === undefined) return ['', '', '', '', ''];
-  const { wait, decode, infer, encode } = times.seconds;
-  return [wait, decode, infer, encode]
-    .map((each) => Math.round(each * 1e6))
-    .concat(Math.round(times.encodedAt));
+  if (times === undefined) return [...COMPUTED_STEPS.map(() => ''), ''];
+  const computed = COMPUTED_STEPS.map((step) => Math.round(times.seconds[step] * 1e6));
+  return [...computed, Math.round(times.encodedAt)];
 }
 
 function taskOf(record: Record<string, string>): Task | undefined {
   return Object.keys(record).length === 0 ? undefined : parseTask(record);
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

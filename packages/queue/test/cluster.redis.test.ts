@@ -230,6 +230,17 @@ it('an idempotency key is on one node, and may be on another one than its task',
   }
 });
 
+it('commands of one turn go out together, to each master', async () => {
+  const set = () => TASKS.map((id) => requests.set(`${id}:together`, id));
+  // Each is connected to when it is first needed.
+  await Promise.all(set());
+  const answers = set();
+  const corked = () => masters(requests).filter(({ stream }) => stream.writableCorked > 0).length;
+  expect(corked()).toBe(masters(requests).length);
+  expect(new Set(await Promise.all(answers))).toEqual(new Set(['OK']));
+  expect(corked()).toBe(0);
+});
+
 it('a problem is that of the master that has it', async () => {
   expect(await serverProblems(requests)).toEqual([]);
   const node = masters(requests)[1] as Redis;

@@ -6,11 +6,11 @@ import { BatchError, type RequestCode } from '@millrace/batch/errors';
 import { isTerminal } from '@millrace/batch/status';
 import type { Task } from '@millrace/batch/task';
 import { errorFields, type Logger } from '@millrace/process/logger';
-import type { FinishedEvents } from '@millrace/queue/finished-events';
 import { isOutage } from '@millrace/queue/outages';
 import type { RecordedRun } from '@millrace/queue/schedules/run-record';
 import type { RunEnd, RunStore } from '@millrace/queue/schedules/run-store';
 import type { EarlierTries, JobOutcome, RunJob } from '@millrace/queue/schedules/schedule-queues';
+import type { TaskEvents } from '@millrace/queue/task-events';
 import type { Schedule } from '@millrace/schedule/schedule';
 import type { RowDeps } from '@millrace/tasks/merged-rows';
 import { alarmsOf } from '../alarms/run-alarms.js';
@@ -23,7 +23,7 @@ import type { Slots } from './slots.js';
 
 export interface ExecuteRunDeps extends MakeTaskDeps, RowDeps {
   runs: RunStore;
-  events: FinishedEvents;
+  events: TaskEvents;
   /** For reading sources and writing sinks. */
   slots: Slots;
   /** @throws RunError, or what the context's `fence` and `note` reject with */

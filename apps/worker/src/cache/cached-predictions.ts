@@ -7,7 +7,8 @@ import type { CacheLimits } from '@millrace/batch/manifest/manifest';
 import type { PredictionCache } from '@millrace/queue/prediction-cache';
 import type { PredictReply, PredictRequest } from '../inference/messages.js';
 import type { InferencePool } from '../inference/pool.js';
-import type { CacheMetrics } from './cache-metrics.js';
+import type { WorkerMetrics } from '../metrics.js';
+import { ownBytes } from '../own-bytes.js';
 import type { CacheReport, LookReply } from './messages.js';
 
 export interface CachedReply extends PredictReply {
@@ -18,7 +19,7 @@ export interface CachedReply extends PredictReply {
 export class CachedPredictions {
   constructor(
     private readonly cache: PredictionCache,
-    private readonly metrics: CacheMetrics,
+    private readonly metrics: WorkerMetrics,
   ) {}
 
   /** As `InferencePool.predict`; with a model that has a cache, only the rows that it does not hold are run. */
@@ -38,15 +39,14 @@ export class CachedPredictions {
 
   private async answer(port: MessagePort, pin: string, keys: Uint8Array): Promise<void> {
     const found = await this.cache.look(pin, keys);
-    // A copy of each: what the connection has read lies in memory that it shares with other replies.
-    const reply: LookReply = found?.map((part) => Uint8Array.from(part));
-    port.postMessage(reply, reply?.map(({ buffer }) => buffer as ArrayBuffer) ?? []);
+    const reply = found?.map(ownBytes);
+    port.postMessage(reply satisfies LookReply, reply?.map(({ buffer }) => buffer) ?? []);
   }
 
-  private keeper(pin: string, limits: CacheLimits, { counts, learned }: CacheReport): () => void {
+  private keeper(pin: string, limits: CacheLimits, report: CacheReport): () => void {
+    const { counts, predicted, learned } = report;
     const model = pin.slice(0, pin.indexOf(' '));
     this.metrics.looked(model, counts);
-    const predicted = counts.miss + counts.error;
     return () => {
       if (predicted === 0) return;
       void this.cache.store(pin, limits, learned).then((stored) => {

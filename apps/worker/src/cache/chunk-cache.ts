@@ -21,6 +21,7 @@ export class ChunkCache implements RowSink {
   /** Rows that are to be predicted, ascending. */
   readonly missing: Uint32Array;
   private readonly learned = new LearnedRows();
+  private answered = 0;
   private readonly writer = new RowWriter();
 
   /**
@@ -56,6 +57,7 @@ export class ChunkCache implements RowSink {
 
   predicted(rows: Uint32Array, outputs: readonly RunOutput[]): void {
     this.sink.predicted(rows, outputs);
+    this.answered += rows.length;
     rows.forEach((row, at) => {
       const answer = this.manifest.outputs.map((output, index) =>
         rowOf(output, outputs[index] as RunOutput, at),
@@ -78,7 +80,7 @@ export class ChunkCache implements RowSink {
       repeat: this.keys.length - firsts.length,
       error: this.reply === undefined ? this.missing.length : 0,
     };
-    return { counts, learned: this.learned.finish() };
+    return { counts, predicted: this.answered, learned: this.learned.finish() };
   }
 
   /** False when there is nothing to deliver, or what there is cannot be read. */

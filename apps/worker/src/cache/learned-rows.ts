@@ -5,7 +5,7 @@ import type { CacheEntries } from '@millrace/queue/prediction-cache';
 import { keyBytes } from './row-keys.js';
 
 /** Of the outputs of one row. It holds an embedding of 1,024 floats; what is larger is no small part of what Redis has. */
-export const VALUE_BYTES_MAX = 4_096;
+const VALUE_BYTES_MAX = 4_096;
 const PORTION_ROWS = 1_024;
 const PORTION_BYTES = 1_048_576;
 /** Of one chunk: results wait in memory until the cache has taken them. */

@@ -16,7 +16,9 @@ export interface CacheCounts {
 /** What a thread has to say of a chunk besides its result. */
 export interface CacheReport {
   counts: CacheCounts;
-  /** What the model predicted and the cache did not hold. */
+  /** Rows that the model has predicted. */
+  predicted: number;
+  /** Of these, what may be kept: what the model predicted and the cache did not hold. */
   learned: CacheEntries[];
 }
 

@@ -25,14 +25,17 @@ export interface Proof {
   manifest: Manifest;
   /** A row that was predicted; of a model that takes none of those tried, one that it should take. */
   example: unknown;
-  /** Seconds of inference of one thread per row, at the manifest's micro-batch. */
+  /** Seconds of inference of one thread per row, at the manifest's micro-batch or at the largest that was tried. */
   secondsPerRow: number;
   /** What is doubtful about a version that is served all the same. */
   doubt?: string;
 }
 
 /** A tenth of a second is long enough for a run: it cannot be interrupted. */
-const CURVE_EFFORT = { sizeMs: 10, runMs: 100, untilFlat: true };
+const RUN_MS = 100;
+/** To choose a size, and to climb to the one that is given. */
+const CHOICE = { sizeMs: 10, runMs: RUN_MS, untilFlat: true };
+const CLIMB = { sizeMs: 1, runMs: RUN_MS };
 /** Of a model that no row has been found for. */
 const SECONDS_PER_ROW_UNKNOWN = 0.001;
 
@@ -108,7 +111,7 @@ async function chooseMicroBatch(
   const { limits } = manifest;
   const isChosen = isOpen && limits.fixed_batch === undefined;
   const sizes = limits.fixed_batch === undefined ? sizesUpTo(limits.micro_batch) : [limits.fixed_batch];
-  const curve = await measureCurve(session, manifest, rows, sizes, CURVE_EFFORT);
+  const curve = await measureCurve(session, manifest, rows, sizes, isChosen ? CHOICE : CLIMB);
   const point = isChosen ? recommended(curve) : (curve.at(-1) as CurvePoint);
   if (isChosen) limits.micro_batch = point.microBatch;
   return point.secondsPerRow;

@@ -3,8 +3,8 @@ import type { ScriptDefinition } from './define-scripts.js';
 
 export const ROW_KEY_BYTES = 16;
 
-/** The share of `maxmemory` from which on the cache makes way: before results have to, and before submissions are refused. */
-const CROWDED_SHARE = 0.75;
+/** The share of `maxmemory` from which on caches make way: before results have to, and before submissions are refused. */
+export const CROWDED_SHARE = 0.75;
 /** Fields in one command: Lua takes some thousands of arguments. */
 const FIELDS_AT_ONCE = 1_000;
 

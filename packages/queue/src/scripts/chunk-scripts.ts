@@ -1,4 +1,5 @@
 /** The steps of a chunk: begun, taken back, committed once. */
+import { COMPUTED_STEPS } from '@millrace/batch/step-seconds';
 import type { ScriptDefinition } from './define-scripts.js';
 import { CHUNKS, FINISH, HALT, SERVER } from './fragments.js';
 import { STATUS_MOVES } from './status-moves.js';
@@ -118,7 +119,7 @@ ledger('failed', tonumber(ARGV[4]))
 redis.call('HINCRBY', KEYS[1], 'done', 1)
 redis.call('HSETNX', KEYS[1], 'started_at', ARGV[5])
 if ARGV[17] ~= '' then
-  for at, step in ipairs({'wait', 'decode', 'infer', 'encode'}) do
+  for at, step in ipairs({${COMPUTED_STEPS.map((step) => `'${step}'`).join(', ')}}) do
     redis.call('HINCRBY', KEYS[1], 'us:' .. step, ARGV[12 + at])
   end
   redis.call('HINCRBY', KEYS[1], 'us:commit', string.format('%.0f', math.max(0, server_us() - ARGV[17])))

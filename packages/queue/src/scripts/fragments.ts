@@ -3,10 +3,9 @@ import { EXAMPLES_MAX } from '@millrace/batch/results/error-groups';
 import { EXAMPLES } from './error-groups.js';
 
 /**
- * Defines `server_now()`, in milliseconds by the clock of Redis, the only one that all processes share; `server_us()`,
- * the same in microseconds; and
- * `run_id()`, which names this run of the server: another after every restart, and on a replica that has been
- * promoted.
+ * Defines `server_now()`, in milliseconds by the clock of Redis, the only one that all processes share; `server_us()`, the
+ * same in microseconds; and `run_id()`, which names this run of the server: another after every restart, and on a replica
+ * that has been promoted.
  */
 export const SERVER = `
 local function server_now()

@@ -1,7 +1,7 @@
 import { newAlarm } from '@millrace/queue/schedules/alarm';
 import { OPEN_RUNS_MAX } from '@millrace/queue/scripts/run-scripts';
 import fc from 'fast-check';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { useRedis } from '../../../../test/fixtures/redis.js';
 import {
   advance,
@@ -14,19 +14,13 @@ import {
   NOW,
   putSchedule,
   runNow,
-  type Stores,
   scheduleNow,
   statuses,
   useStores,
 } from './stores.js';
 
 const redis = useRedis();
-const freshStores = useStores(redis);
-let stores: Stores;
-
-beforeEach(() => {
-  stores = freshStores();
-});
+const stores = useStores(redis);
 
 const [FIRST = '', SECOND = '', THIRD = ''] = dates(3).map(({ logicalDate }) => logicalDate);
 
@@ -183,7 +177,7 @@ it('whoever ticks with whatever it has read, each date gets one run, in order, o
   const step = fc.record({ ticker: fc.nat(2), what: fc.constantFrom('read', 'advance', 'start', 'end') });
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
-      stores = freshStores();
+      stores.renew();
       const first = await putSchedule(stores, { overlap: 'queue' });
       const read = [first, first, first];
       const begun: string[] = [];

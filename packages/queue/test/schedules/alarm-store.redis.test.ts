@@ -1,28 +1,11 @@
 import { type Alarm, type Delivery, newAlarm } from '@millrace/queue/schedules/alarm';
 import { SchedulerBeat } from '@millrace/queue/schedules/scheduler-beat';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { useRedis } from '../../../../test/fixtures/redis.js';
-import {
-  advance,
-  begin,
-  dates,
-  due,
-  NAME,
-  NOW,
-  putSchedule,
-  runNow,
-  type Stores,
-  useStores,
-} from './stores.js';
+import { advance, begin, dates, due, NAME, NOW, putSchedule, runNow, useStores } from './stores.js';
 
 const redis = useRedis();
-const freshStores = useStores(redis);
-let stores: Stores;
-
-beforeEach(async () => {
-  stores = freshStores();
-  await putSchedule(stores);
-});
+const stores = useStores(redis, putSchedule);
 
 const alarmOf = (message: string): Alarm =>
   newAlarm({ type: 'run.missed', schedule: NAME, logical_date: '2027-01-15', message, details: {} }, NOW);

@@ -1,6 +1,6 @@
 import { OPEN_RUNS_MAX } from '@millrace/queue/scripts/run-scripts';
 import fc from 'fast-check';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { useRedis } from '../../../../test/fixtures/redis.js';
 import {
   advance,
@@ -18,13 +18,7 @@ import {
 } from './stores.js';
 
 const redis = useRedis();
-const freshStores = useStores(redis);
-let stores: Stores;
-
-beforeEach(async () => {
-  stores = freshStores();
-  await putSchedule(stores);
-});
+const stores = useStores(redis, putSchedule);
 
 type Again = Parameters<Stores['runs']['add']>[4];
 
@@ -218,7 +212,7 @@ describe('a lane', () => {
     );
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
-        stores = freshStores();
+        stores.renew();
         await putSchedule(stores);
         const running = new Map<string, Awaited<ReturnType<typeof begin>>>();
         for (const { what, day, count } of steps) {

@@ -1,28 +1,13 @@
 import { newAlarm } from '@millrace/queue/schedules/alarm';
 import type { RecordedRun } from '@millrace/queue/schedules/run-record';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { useRedis } from '../../../../test/fixtures/redis.js';
-import {
-  advance,
-  begin,
-  dates,
-  due,
-  NAME,
-  NOW,
-  putSchedule,
-  runNow,
-  type Stores,
-  useStores,
-} from './stores.js';
+import { advance, begin, dates, due, NAME, NOW, putSchedule, runNow, useStores } from './stores.js';
 
 const redis = useRedis();
-const freshStores = useStores(redis);
-let stores: Stores;
-
-beforeEach(async () => {
-  stores = freshStores();
-  await putSchedule(stores);
-  await advance(stores, due(1));
+const stores = useStores(redis, async (fresh) => {
+  await putSchedule(fresh);
+  await advance(fresh, due(1));
 });
 
 const [DATE = ''] = dates(1).map(({ logicalDate }) => logicalDate);

@@ -1,15 +1,10 @@
 import { readWatermark, SCHEDULES_MAX } from '@millrace/queue/schedules/schedule-store';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { useRedis } from '../../../../test/fixtures/redis.js';
-import { CLIENT, definitionOf, NAME, NOW, type Stores, scheduleNow, useStores } from './stores.js';
+import { CLIENT, definitionOf, NAME, NOW, scheduleNow, useStores } from './stores.js';
 
 const redis = useRedis();
-const freshStores = useStores(redis);
-let stores: Stores;
-
-beforeEach(() => {
-  stores = freshStores();
-});
+const stores = useStores(redis);
 
 type Change = Parameters<typeof definitionOf>[0];
 

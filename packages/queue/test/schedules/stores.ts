@@ -6,7 +6,7 @@ import type { RecordedRun, RecordedSchedule } from '@millrace/queue/schedules/ru
 import { type DueRun, type RunDate, RunStore } from '@millrace/queue/schedules/run-store';
 import { readWatermark, ScheduleStore } from '@millrace/queue/schedules/schedule-store';
 import { parseSchedule, type Schedule } from '@millrace/schedule/schedule';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, beforeEach } from 'vitest';
 import type { RedisFixture } from '../../../../test/fixtures/redis.js';
 
 const DAY_MS = 86_400_000;
@@ -23,29 +23,39 @@ export interface Stores {
   alarms: AlarmStore;
   /** By which the stores tell the time; may be changed. */
   clock: { now: number };
+  /** Goes on under keys that nobody else has used. */
+  renew(): void;
 }
 
-/** To be called at the top of a test file; makes stores under keys that nobody else uses. */
-export function useStores(redis: RedisFixture): () => Stores {
-  let connection: RedisConnection;
+/**
+ * To be called at the top of a test file; makes stores under keys that nobody else uses before each test.
+ * @param prepare what every test finds in them
+ */
+export function useStores(
+  redis: RedisFixture,
+  prepare: (stores: Stores) => Promise<unknown> = async () => {},
+): Stores {
+  const stores = {
+    renew() {
+      const { connection } = stores;
+      const keys = redis.freshKeys();
+      const clock = { now: NOW };
+      const now = () => clock.now;
+      const schedules = new ScheduleStore(connection, keys, now);
+      const runs = new RunStore(connection, keys, now);
+      Object.assign(stores, { keys, clock, schedules, runs, alarms: new AlarmStore(connection, keys) });
+    },
+  } as Stores;
   beforeAll(async () => {
-    connection = connectForRequests(redis.url);
-    await connection.connect();
+    stores.connection = connectForRequests(redis.url);
+    await stores.connection.connect();
   });
-  afterAll(() => connection.disconnect());
-  return () => {
-    const keys = redis.freshKeys();
-    const clock = { now: NOW };
-    const now = () => clock.now;
-    return {
-      connection,
-      keys,
-      schedules: new ScheduleStore(connection, keys, now),
-      runs: new RunStore(connection, keys, now),
-      alarms: new AlarmStore(connection, keys),
-      clock,
-    };
-  };
+  afterAll(() => stores.connection.disconnect());
+  beforeEach(async () => {
+    stores.renew();
+    await prepare(stores);
+  });
+  return stores;
 }
 
 export function definitionOf(change: Partial<Schedule> = {}): Schedule {
