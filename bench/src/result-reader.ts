@@ -33,7 +33,8 @@ export async function checkCsv(pieces: Pieces, check: PredictionCheck, isNumber:
     const [row, , prediction] = line.split(',');
     if (!isHeader) {
       assertRow(Number(row), check.next, line);
-      check.take(isNumber ? Number(prediction) : prediction);
+      // A row that failed has no prediction, and `Number('')` is that of a class.
+      check.take(isNumber && prediction !== '' ? Number(prediction) : prediction);
     }
     isHeader = false;
   });

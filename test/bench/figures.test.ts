@@ -87,6 +87,12 @@ it('wrong JSON and CSV are found as well', async () => {
   );
 });
 
+it('a row of CSV without a prediction is not taken for class 0', async () => {
+  const csv = bytes('row,id,prediction,error_code,error_message\r\n0,,,timeout,no\r\n');
+  const numbers = new PredictionCheck({ classes: [0, 1], labels: [0] }, 1);
+  await expect(checkCsv(csv, numbers, true)).rejects.toThrow(DifferenceError);
+});
+
 /** A result in Arrow, of record batches of two rows. */
 const arrow = (rows: number[], labels: (number | null)[]) => {
   const columns = { row: rows, label: labels };
