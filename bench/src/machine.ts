@@ -45,7 +45,7 @@ function git(...args: string[]): string | undefined {
 }
 
 /** Not asked of the package itself, which would load ONNX Runtime into this process. */
-function packageVersion(name: string): string {
+export function packageVersion(name: string): string {
   const file = join(ROOT, 'node_modules', name, 'package.json');
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }

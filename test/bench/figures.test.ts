@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Int64 } from 'apache-arrow';
 import { expect, it, onTestFinished } from 'vitest';
+import { fastestOf } from '../../bench/dist/bench/src/fastest.js';
 import { DifferenceError, PredictionCheck } from '../../bench/dist/bench/src/prediction-check.js';
 import type { Sample } from '../../bench/dist/bench/src/report.js';
 import { checkArrow, checkCsv, checkJson, checkNdjson } from '../../bench/dist/bench/src/result-reader.js';
@@ -21,6 +22,17 @@ it('a percentile is a value that was there', () => {
   expect(percentile([7], 0.99)).toBe(7);
 });
 
+it('the fastest is that of the quickest turn, all taking turns', async () => {
+  const turns = { a: [5, 3], b: [9, 2], c: [4, 4] };
+  const tried: string[] = [];
+  const found = await fastestOf(['a', 'b', 'c'] as const, 2, async (candidate) => {
+    tried.push(candidate);
+    return turns[candidate].shift() as number;
+  });
+  expect(found).toBe('b');
+  expect(tried.join('')).toBe('abcabc');
+});
+
 it('ratios are made within each round, and figures per row by the rows of the run', () => {
   const sample = (seconds: number): Sample => ({
     rows: 2_000_000,
@@ -38,7 +50,7 @@ it('ratios are made within each round, and figures per row by the rows of the ru
         ['floor', sample(2 * slow)],
       ]),
   );
-  const open = { unit: 'rows/s', variants: [], references: ['floor'], peers: [] } as const;
+  const open = { unit: 'rows/s', variants: [], references: ['floor'], described: [] } as const;
   const { variants } = summarise('bulk', open, rounds);
   expect(variants.find(({ name }) => name === 'ours')).toMatchObject({
     rate: { median: 375_000, low: 250_000, high: 500_000 },

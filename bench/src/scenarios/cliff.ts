@@ -43,7 +43,7 @@ export async function cliff(context: ScenarioContext): Promise<OpenScenario> {
     unit: 'rows/s',
     variants,
     references: [first.name],
-    peers: [millrace],
+    described: [millrace],
     warmUp: () => first.run(),
   };
 }

@@ -29,8 +29,12 @@ async function jobsScenario(context: ScenarioContext, size: JobSize): Promise<Op
   const { rowsPerJob, clients, floorThreads: threads } = size;
   const jobs = Math.max(JOBS_MIN, Math.round(context.options.rows / size.share));
   const rows = jobs * rowsPerJob;
-  const workload = irisWorkload(rows, rowsPerJob);
-  const { variant: floor, expected } = await openFloor(context, workload, { threads, rowsPerJob });
+  const workload = irisWorkload(rows);
+  const {
+    floor,
+    variant: floorVariant,
+    expected,
+  } = await openFloor(context, workload, { threads, rowsPerJob });
   const millrace = await startMillrace(context, workload);
   const pythons = await context.startPythonPeers(size.pollMs);
   const requests = requestsOf(workload.rows, rows, rowsPerJob);
@@ -41,8 +45,8 @@ async function jobsScenario(context: ScenarioContext, size: JobSize): Promise<Op
   };
   return {
     unit: 'jobs/s',
-    variants: [floor, ...[millrace, ...pythons].map(variantOf)],
+    variants: [floorVariant, ...[millrace, ...pythons].map(variantOf)],
     references: [...FLOOR_REFERENCES, ...pythons.map(({ name }) => name)],
-    peers: [millrace, ...pythons],
+    described: [floor, millrace, ...pythons],
   };
 }

@@ -22,6 +22,6 @@ export async function scaling(context: ScenarioContext): Promise<OpenScenario> {
     unit: 'rows/s',
     variants: [one, two].map((peer) => streamVariant(peer.name, peer, 'ndjson', pieces, rows, expected)),
     references: [ONE],
-    peers: [one, two],
+    described: [one, two],
   };
 }

@@ -24,12 +24,15 @@ export interface Variant {
   run(): Promise<Record<string, Sample>>;
 }
 
+export type Described = Pick<Peer, 'name' | 'versions' | 'settings'>;
+
 export interface OpenScenario {
   unit: ScenarioReport['unit'];
   variants: readonly Variant[];
   /** Names of the samples that others are compared with. */
   references: readonly string[];
-  peers: readonly Peer[];
+  /** Whose versions and settings the report tells. */
+  described: readonly Described[];
   /** What runs once, uncounted, so that code is compiled and memory is there; absent: every variant. */
   warmUp?: () => Promise<unknown>;
   /** Rounds, where they are not those of the options. */
