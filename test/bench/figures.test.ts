@@ -4,6 +4,7 @@ import { Int64 } from 'apache-arrow';
 import { expect, it, onTestFinished } from 'vitest';
 import { fastestOf } from '../../bench/dist/bench/src/fastest.js';
 import { DifferenceError, PredictionCheck } from '../../bench/dist/bench/src/prediction-check.js';
+import { untilQuiet } from '../../bench/dist/bench/src/quiet.js';
 import type { Sample } from '../../bench/dist/bench/src/report.js';
 import { checkArrow, checkCsv, checkJson, checkNdjson } from '../../bench/dist/bench/src/result-reader.js';
 import { percentile, spreadOf } from '../../bench/dist/bench/src/statistics.js';
@@ -129,6 +130,15 @@ it.each([
   ['there is one more', [0, 1, 2, 3], [0, 1, 1, 0]],
 ])('Arrow is wrong when %s', (_, rows, labels) => {
   expect(() => checkArrow(arrow(rows, labels), numbered())).toThrow(DifferenceError);
+});
+
+it('it begins when the load is low, and when it has waited for long enough', async () => {
+  const { signal } = new AbortController();
+  const loads = [1.7, 0.5, 0.4, 0.3];
+  await untilQuiet({ load: () => loads.shift() as number, signal, lookMs: 1 });
+  expect(loads).toEqual([0.3]);
+  await untilQuiet({ load: () => 2, signal, waitMs: 5, lookMs: 1 });
+  await untilQuiet({ load: () => 2, signal: AbortSignal.abort() });
 });
 
 /** Burns CPU and takes memory for a while when it is asked to, and tells what it has burnt. */
