@@ -2,6 +2,7 @@
 import type { Cleanup } from '../cleanup.js';
 import type { BenchOptions } from '../options.js';
 import type { Peer } from '../peers/peer.js';
+import type { PythonPeer } from '../peers/python.js';
 import type { Sample, ScenarioReport } from '../report.js';
 
 export interface ScenarioContext {
@@ -11,7 +12,7 @@ export interface ScenarioContext {
   /** The Redis server's binary. */
   redis: string;
   /** Starts the Python peers that are asked for and can be; they are stopped with the scenario. */
-  startPythonPeers(pollMs: number): Promise<Peer[]>;
+  startPythonPeers(pollMs: number): Promise<PythonPeer[]>;
   /** Takes the ends of what is opened. */
   cleanup: Cleanup;
   signal: AbortSignal;
