@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Redis } from 'ioredis';
 import { HttpClient } from '../http-client.js';
 import type { PeerName } from '../options.js';
 import { PythonProcess } from '../python-process.js';
@@ -35,6 +36,8 @@ export function hasPythonPeers(): boolean {
 export class PythonPeer implements Peer {
   /** Intervals of which `pollMs` was found to be the fastest. */
   pollMsTried: readonly number[] = [];
+  /** Where its results are; undefined when it does not say. */
+  private readonly results: Redis | undefined;
 
   private constructor(
     readonly name: PeerName,
@@ -43,7 +46,11 @@ export class PythonPeer implements Peer {
     private readonly http: HttpClient,
     /** Between two looks for a result. */
     public pollMs: number,
-  ) {}
+  ) {
+    const url = started.settings?.result_url;
+    if (url !== undefined) this.results = new Redis(url);
+    this.results?.on('error', () => {});
+  }
 
   /** @param pollMs between two looks for a result @throws Error with the end of what it said when it does not start */
   static async start(name: PeerName, pollMs: number, signal: AbortSignal): Promise<PythonPeer> {
@@ -88,8 +95,14 @@ export class PythonPeer implements Peer {
     return { polls, check: (check) => checkJson(result.body, check) };
   }
 
+  /** They would be kept for an hour, and pile up from run to run. */
+  async forget(): Promise<void> {
+    await this.results?.flushdb();
+  }
+
   async stop(): Promise<void> {
     this.http.close();
+    this.results?.disconnect();
     await this.process.stop();
   }
 }
