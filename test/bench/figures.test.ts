@@ -153,6 +153,24 @@ process.stdin.once('data', () => {
 });
 process.stdout.write('ready');`;
 
+/** Has a child that takes memory and keeps it. */
+const PARENT = `
+const held = 'const held = Buffer.alloc(200e6, 1); process.stdout.write("held"); process.stdin.on("end", () => held).resume();';
+require('node:child_process').spawn(process.execPath, ['-e', held], { stdio: 'inherit' });
+process.stdin.on('end', () => {}).resume();`;
+
+it('memory is that of children as well, but for Redis, whose child shares it', async () => {
+  const parent = spawn(process.execPath, ['-e', PARENT], { stdio: ['pipe', 'pipe', 'inherit'] });
+  onTestFinished(() => void parent.stdin.end());
+  await once(parent.stdout, 'data');
+  const pids = [parent.pid as number];
+  const meter = new UsageMeter({ worker: pids, redis: pids });
+  const { memory } = meter.stop();
+  const { worker, redis } = memory ?? {};
+  expect((worker?.peak_bytes as number) - (redis?.peak_bytes as number)).toBeGreaterThan(190e6);
+  expect((worker?.before_bytes as number) - (redis?.before_bytes as number)).toBeGreaterThan(190e6);
+});
+
 it('CPU is what the process itself says, and memory the most that there was', async () => {
   const child = spawn(process.execPath, ['-e', BUSY], { stdio: ['pipe', 'pipe', 'inherit'] });
   onTestFinished(() => void child.kill());
