@@ -6,7 +6,13 @@ import { fastestOf } from '../../bench/dist/bench/src/fastest.js';
 import { DifferenceError, PredictionCheck } from '../../bench/dist/bench/src/prediction-check.js';
 import { untilQuiet } from '../../bench/dist/bench/src/quiet.js';
 import type { Sample } from '../../bench/dist/bench/src/report.js';
-import { checkArrow, checkCsv, checkJson, checkNdjson } from '../../bench/dist/bench/src/result-reader.js';
+import {
+  checkArrow,
+  checkCsv,
+  checkJson,
+  checkNdjson,
+  checkPage,
+} from '../../bench/dist/bench/src/result-reader.js';
 import { percentile, spreadOf } from '../../bench/dist/bench/src/statistics.js';
 import { summarise } from '../../bench/dist/bench/src/summary.js';
 import { UsageMeter } from '../../bench/dist/bench/src/usage/usage-meter.js';
@@ -104,6 +110,12 @@ it('a row of CSV without a prediction is not taken for class 0', async () => {
   const csv = bytes('row,id,prediction,error_code,error_message\r\n0,,,timeout,no\r\n');
   const numbers = new PredictionCheck({ classes: [0, 1], labels: [0] }, 1);
   await expect(checkCsv(csv, numbers, true)).rejects.toThrow(DifferenceError);
+});
+
+it('a page has the rows after those that were taken, and no others', () => {
+  const pages = check();
+  checkPage([{ row: 0, prediction: 'no' }], pages);
+  expect(() => checkPage([{ row: 2, prediction: 'yes' }], pages)).toThrow('where row 1 should be is row 2');
 });
 
 /** A result in Arrow, of record batches of two rows. */
