@@ -13,6 +13,7 @@ import {
   checkNdjson,
   checkPage,
 } from '../../bench/dist/bench/src/result-reader.js';
+import { sendAll } from '../../bench/dist/bench/src/scenarios/requests.js';
 import { percentile, spreadOf } from '../../bench/dist/bench/src/statistics.js';
 import { summarise } from '../../bench/dist/bench/src/summary.js';
 import { UsageMeter } from '../../bench/dist/bench/src/usage/usage-meter.js';
@@ -116,6 +117,16 @@ it('a page has the rows after those that were taken, and no others', () => {
   const pages = check();
   checkPage([{ row: 0, prediction: 'no' }], pages);
   expect(() => checkPage([{ row: 2, prediction: 'yes' }], pages)).toThrow('where row 1 should be is row 2');
+});
+
+it('looks for results are counted over all requests, of a peer that is polled', async () => {
+  const requests = { bodies: [Buffer.from('a'), Buffer.from('b')], rowsEach: 1, rows: 2 };
+  const peer = (polls: { polls?: number }) => {
+    const predict = async () => ({ check: () => {}, ...polls });
+    return { name: 'peer', ids: {}, versions: {}, settings: {}, predict, stop: async () => {} };
+  };
+  expect(await sendAll(peer({ polls: 3 }), requests, 1, EXPECTED)).toMatchObject({ polls: 6 });
+  expect(await sendAll(peer({}), requests, 1, EXPECTED)).not.toHaveProperty('polls');
 });
 
 /** A result in Arrow, of record batches of two rows. */

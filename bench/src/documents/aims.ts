@@ -39,10 +39,10 @@ export function aimTable(figures: Figures): string {
   ]);
 }
 
-/** Yes, no, or the names of those that have reached it; nothing where there is no aim. */
+/** Yes, no, or the names of those that have reached it; nothing where there is no aim, or nothing was measured. */
 export function verdict(reached: readonly Reached[]): string {
-  const aimed = reached.filter(({ isReached }) => isReached !== undefined);
-  const good = aimed.filter(({ spread, isReached }) => spread !== undefined && isReached?.(spread.median));
+  const aimed = reached.filter(({ spread, isReached }) => spread !== undefined && isReached !== undefined);
+  const good = aimed.filter(({ spread, isReached }) => isReached?.((spread as Spread).median));
   if (aimed.length === 0) return '';
   if (good.length === 0) return yesOrNo(false);
   return good.length === aimed.length ? yesOrNo(true) : good.map(({ name }) => name).join(', ');
