@@ -2,9 +2,10 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Cleanup } from './cleanup.js';
-import { describeMachine } from './machine.js';
+import { describeMachine, loadNow } from './machine.js';
 import type { BenchOptions } from './options.js';
 import { PythonPeers } from './peers/python-peers.js';
+import { untilQuiet } from './quiet.js';
 import type { BenchReport, ScenarioReport } from './report.js';
 import { runRounds } from './rounds.js';
 import { SCENARIOS } from './scenarios/all.js';
@@ -28,6 +29,10 @@ export interface BenchSetting {
 /** A scenario that fails is in the report with the reason, and the next one goes on. */
 export async function runBench(options: BenchOptions, setting: BenchSetting): Promise<BenchReport> {
   const { signal, say, print } = setting;
+  if (!options.quick) {
+    say('waits for a quiet machine, two minutes at most');
+    await untilQuiet({ load: loadNow, signal });
+  }
   const startedAt = new Date();
   const report: BenchReport = {
     started_at: startedAt.toISOString(),

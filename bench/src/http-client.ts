@@ -14,8 +14,6 @@ export interface HttpCall {
 export interface HttpAnswer {
   status: number;
   body: Buffer;
-  /** From the call until the head of the answer was there. */
-  headSeconds: number;
 }
 
 /** Longer than any answer is held back on purpose. */
@@ -32,10 +30,8 @@ export class HttpClient {
 
   /** @throws Error when the answer has none of these statuses, or there is none */
   async call(call: HttpCall, statuses: readonly number[]): Promise<HttpAnswer> {
-    const startedAt = performance.now();
     const response = await this.open(call, statuses);
-    const headSeconds = (performance.now() - startedAt) / 1000;
-    return { status: response.statusCode as number, body: await bodyOf(response), headSeconds };
+    return { status: response.statusCode as number, body: await bodyOf(response) };
   }
 
   /** The same, with a body that is still to be read. */

@@ -1,8 +1,9 @@
 /** What the benchmark runs on. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { availableParallelism, cpus, loadavg, platform, release, totalmem } from 'node:os';
+import { availableParallelism, cpus, loadavg, platform, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { QUIET_BELOW } from './quiet.js';
 import { ROOT } from './root.js';
 
 export interface Machine {
@@ -16,20 +17,28 @@ export interface Machine {
   commit?: string;
   /** Whether there are changes that the commit has not. */
   changed?: boolean;
-  /** Processes that wanted a core in the minute before: beyond a few tenths, somebody else was busy. */
+  /** Processes that wanted a core in the minute before. */
   load_before: number;
+  /** Whether that was little: otherwise somebody else was busy, and the figures are not to be trusted. */
+  quiet: boolean;
+}
+
+export function loadNow(): number {
+  return loadavg()[0] as number;
 }
 
 export function describeMachine(): Machine {
+  const load = loadNow();
   return {
     cpu: cpus()[0]?.model ?? 'unknown',
     cores: availableParallelism(),
     memory_bytes: totalmem(),
-    system: `${platform()} ${release()}`,
+    system: platform(),
     node: process.versions.node,
     onnxruntime: packageVersion('onnxruntime-node'),
     ...commit(),
-    load_before: loadavg()[0] as number,
+    load_before: load,
+    quiet: load < QUIET_BELOW,
   };
 }
 
@@ -45,7 +54,7 @@ function git(...args: string[]): string | undefined {
 }
 
 /** Not asked of the package itself, which would load ONNX Runtime into this process. */
-function packageVersion(name: string): string {
+export function packageVersion(name: string): string {
   const file = join(ROOT, 'node_modules', name, 'package.json');
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }

@@ -33,7 +33,8 @@ try {
   if (options.quick) print('These figures mean nothing: --quick shows that everything works.');
   for (const { scenario, message } of report.failures) print(`FAILED ${scenario}: ${message}`);
   print(options.json);
-  process.exitCode = report.failures.length === 0 ? 0 : 1;
+  // It may have been broken off while it waited, before there was anything to fail.
+  process.exitCode = report.failures.length > 0 || stopping.signal.aborted ? 1 : 0;
 } catch (error) {
   say(`the benchmark could not go on: ${(error as Error).stack}`);
   process.exitCode = 1;

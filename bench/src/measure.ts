@@ -8,6 +8,7 @@ import { UsageMeter } from './usage/usage-meter.js';
 export interface Done {
   phases_seconds?: Record<string, number>;
   latency_ms?: Latencies;
+  polls?: number;
   /** Compares it with what it should be, after the clock has stopped. @throws DifferenceError */
   check(): void | Promise<void>;
   /** Asks the platform where the time of the task's chunks went, after the clock has stopped as well. */

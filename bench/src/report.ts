@@ -16,6 +16,8 @@ export interface Sample {
   /** Absent where a run is one job. */
   jobs?: number;
   seconds: number;
+  /** Looks for results, of a peer that has to be polled: they are work of its own, at an interval of ours. */
+  polls?: number;
   /** Of its jobs, in milliseconds. */
   latency_ms?: Latencies;
   /** Where the time went, as the client sees it: `upload`, until the task is accepted; `result`, until its last byte. */

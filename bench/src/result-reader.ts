@@ -12,6 +12,17 @@ export function checkJson(body: Uint8Array, check: PredictionCheck): void {
   check.end();
 }
 
+/** Some rows of a page, after those that the check has taken. @throws DifferenceError */
+export function checkPage(
+  rows: readonly { row: number; prediction: unknown }[],
+  check: PredictionCheck,
+): void {
+  for (const { row, prediction } of rows) {
+    assertRow(row, check.next, `row ${row}`);
+    check.take(prediction);
+  }
+}
+
 /** Lines like `{"row":0,"prediction":2}`, whose rows count from 0. @throws DifferenceError */
 export async function checkNdjson(pieces: Pieces, check: PredictionCheck): Promise<void> {
   await eachLine(pieces, (line) => {
@@ -33,7 +44,8 @@ export async function checkCsv(pieces: Pieces, check: PredictionCheck, isNumber:
     const [row, , prediction] = line.split(',');
     if (!isHeader) {
       assertRow(Number(row), check.next, line);
-      check.take(isNumber ? Number(prediction) : prediction);
+      // A row that failed has no prediction, and `Number('')` is that of a class.
+      check.take(isNumber && prediction !== '' ? Number(prediction) : prediction);
     }
     isHeader = false;
   });

@@ -8,7 +8,7 @@ const MILLION = 1_000_000;
 
 /** @param rounds at least one */
 export function summarise(name: string, scenario: OpenScenario, rounds: readonly Round[]): ScenarioReport {
-  const { unit, references, peers } = scenario;
+  const { unit, references, described } = scenario;
   const names = [...(rounds[0]?.keys() ?? [])];
   // The order of the variants, not that of the turns that they took.
   const order = [...references, ...scenario.variants.map((variant) => variant.name)];
@@ -17,8 +17,8 @@ export function summarise(name: string, scenario: OpenScenario, rounds: readonly
     name,
     unit,
     references: [...references],
-    settings: Object.fromEntries(peers.map((peer) => [peer.name, peer.settings])),
-    versions: Object.fromEntries(peers.map((peer) => [peer.name, peer.versions])),
+    settings: Object.fromEntries(described.map(({ name, settings }) => [name, settings])),
+    versions: Object.fromEntries(described.map(({ name, versions }) => [name, versions])),
     variants: names.map((variant) => summariseVariant(variant, unit, references, rounds)),
   };
 }

@@ -34,10 +34,13 @@ export function scenarioText({ name, unit, references, variants }: ScenarioRepor
 }
 
 export function machineText({ machine, runs, seconds }: BenchReport): string {
-  const { cpu, cores, node, onnxruntime, commit = 'no commit', changed, load_before: load } = machine;
+  const { cpu, cores, node, onnxruntime, commit = 'no commit', changed, load_before: load, quiet } = machine;
   return [
     `${cpu}, ${cores} cores; node ${node}, onnxruntime ${onnxruntime}; ${commit}${changed === true ? ' with changes' : ''}`,
     `${runs} rounds, ${Math.round(seconds)} s; load before ${load.toFixed(2)}`,
+    ...(quiet
+      ? []
+      : ['NOT A QUIET MACHINE: somebody else was busy when it began, do not trust these figures']),
   ].join('\n');
 }
 

@@ -2,9 +2,18 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Int64 } from 'apache-arrow';
 import { expect, it, onTestFinished } from 'vitest';
+import { fastestOf } from '../../bench/dist/bench/src/fastest.js';
 import { DifferenceError, PredictionCheck } from '../../bench/dist/bench/src/prediction-check.js';
+import { untilQuiet } from '../../bench/dist/bench/src/quiet.js';
 import type { Sample } from '../../bench/dist/bench/src/report.js';
-import { checkArrow, checkCsv, checkJson, checkNdjson } from '../../bench/dist/bench/src/result-reader.js';
+import {
+  checkArrow,
+  checkCsv,
+  checkJson,
+  checkNdjson,
+  checkPage,
+} from '../../bench/dist/bench/src/result-reader.js';
+import { sendAll } from '../../bench/dist/bench/src/scenarios/requests.js';
 import { percentile, spreadOf } from '../../bench/dist/bench/src/statistics.js';
 import { summarise } from '../../bench/dist/bench/src/summary.js';
 import { UsageMeter } from '../../bench/dist/bench/src/usage/usage-meter.js';
@@ -19,6 +28,17 @@ it('a percentile is a value that was there', () => {
   const values = Array.from({ length: 100 }, (_, at) => at + 1);
   expect([0.5, 0.95, 0.99, 1].map((part) => percentile(values, part))).toEqual([50, 95, 99, 100]);
   expect(percentile([7], 0.99)).toBe(7);
+});
+
+it('the fastest is that of the quickest turn, all taking turns', async () => {
+  const turns = { a: [5, 3], b: [9, 2], c: [4, 4] };
+  const tried: string[] = [];
+  const found = await fastestOf(['a', 'b', 'c'] as const, 2, async (candidate) => {
+    tried.push(candidate);
+    return turns[candidate].shift() as number;
+  });
+  expect(found).toBe('b');
+  expect(tried.join('')).toBe('abcabc');
 });
 
 it('ratios are made within each round, and figures per row by the rows of the run', () => {
@@ -38,7 +58,7 @@ it('ratios are made within each round, and figures per row by the rows of the ru
         ['floor', sample(2 * slow)],
       ]),
   );
-  const open = { unit: 'rows/s', variants: [], references: ['floor'], peers: [] } as const;
+  const open = { unit: 'rows/s', variants: [], references: ['floor'], described: [] } as const;
   const { variants } = summarise('bulk', open, rounds);
   expect(variants.find(({ name }) => name === 'ours')).toMatchObject({
     rate: { median: 375_000, low: 250_000, high: 500_000 },
@@ -87,6 +107,28 @@ it('wrong JSON and CSV are found as well', async () => {
   );
 });
 
+it('a row of CSV without a prediction is not taken for class 0', async () => {
+  const csv = bytes('row,id,prediction,error_code,error_message\r\n0,,,timeout,no\r\n');
+  const numbers = new PredictionCheck({ classes: [0, 1], labels: [0] }, 1);
+  await expect(checkCsv(csv, numbers, true)).rejects.toThrow(DifferenceError);
+});
+
+it('a page has the rows after those that were taken, and no others', () => {
+  const pages = check();
+  checkPage([{ row: 0, prediction: 'no' }], pages);
+  expect(() => checkPage([{ row: 2, prediction: 'yes' }], pages)).toThrow('where row 1 should be is row 2');
+});
+
+it('looks for results are counted over all requests, of a peer that is polled', async () => {
+  const requests = { bodies: [Buffer.from('a'), Buffer.from('b')], rowsEach: 1, rows: 2 };
+  const peer = (polls: { polls?: number }) => {
+    const predict = async () => ({ check: () => {}, ...polls });
+    return { name: 'peer', ids: {}, versions: {}, settings: {}, predict, stop: async () => {} };
+  };
+  expect(await sendAll(peer({ polls: 3 }), requests, 1, EXPECTED)).toMatchObject({ polls: 6 });
+  expect(await sendAll(peer({}), requests, 1, EXPECTED)).not.toHaveProperty('polls');
+});
+
 /** A result in Arrow, of record batches of two rows. */
 const arrow = (rows: number[], labels: (number | null)[]) => {
   const columns = { row: rows, label: labels };
@@ -113,6 +155,15 @@ it.each([
   expect(() => checkArrow(arrow(rows, labels), numbered())).toThrow(DifferenceError);
 });
 
+it('it begins when the load is low, and when it has waited for long enough', async () => {
+  const { signal } = new AbortController();
+  const loads = [1.7, 0.5, 0.4, 0.3];
+  await untilQuiet({ load: () => loads.shift() as number, signal, lookMs: 1 });
+  expect(loads).toEqual([0.3]);
+  await untilQuiet({ load: () => 2, signal, waitMs: 5, lookMs: 1 });
+  await untilQuiet({ load: () => 2, signal: AbortSignal.abort() });
+});
+
 /** Burns CPU and takes memory for a while when it is asked to, and tells what it has burnt. */
 const BUSY = `
 process.stdin.once('data', () => {
@@ -124,6 +175,24 @@ process.stdin.once('data', () => {
   process.stdout.write(String((user + system) / 1e6));
 });
 process.stdout.write('ready');`;
+
+/** Has a child that takes memory and keeps it. */
+const PARENT = `
+const held = 'const held = Buffer.alloc(200e6, 1); process.stdout.write("held"); process.stdin.on("end", () => held).resume();';
+require('node:child_process').spawn(process.execPath, ['-e', held], { stdio: 'inherit' });
+process.stdin.on('end', () => {}).resume();`;
+
+it('memory is that of children as well, but for Redis, whose child shares it', async () => {
+  const parent = spawn(process.execPath, ['-e', PARENT], { stdio: ['pipe', 'pipe', 'inherit'] });
+  onTestFinished(() => void parent.stdin.end());
+  await once(parent.stdout, 'data');
+  const pids = [parent.pid as number];
+  const meter = new UsageMeter({ worker: pids, redis: pids });
+  const { memory } = meter.stop();
+  const { worker, redis } = memory ?? {};
+  expect((worker?.peak_bytes as number) - (redis?.peak_bytes as number)).toBeGreaterThan(190e6);
+  expect((worker?.before_bytes as number) - (redis?.before_bytes as number)).toBeGreaterThan(190e6);
+});
 
 it('CPU is what the process itself says, and memory the most that there was', async () => {
   const child = spawn(process.execPath, ['-e', BUSY], { stdio: ['pipe', 'pipe', 'inherit'] });

@@ -99,6 +99,11 @@ it('bulk and small are measured beside the floor, every row is compared, and not
     WORKER_THREADS: '2',
     micro_batch: expect.stringMatching(/^\d+$/),
   });
+  expect(bulk?.settings.floor).toMatchObject({
+    threads: '2',
+    micro_batch: expect.stringMatching(/^(64|256|1024|4096)$/),
+  });
+  expect(small?.settings.floor).toMatchObject({ micro_batch: '10' });
   expect(bulk?.versions.millrace?.redis).toMatch(/^\d+\./);
   const jobs = small?.variants.find(({ name }) => name === 'millrace');
   expect(jobs).toMatchObject({ latency_ms: { p50: spread, p95: spread, p99: spread } });

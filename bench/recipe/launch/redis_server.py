@@ -15,6 +15,8 @@ class RedisServer:
     def __init__(self, binary, folder):
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
+        # a database of their own: they can be erased without the broker's queues
+        self.result_url = f"redis://127.0.0.1:{self.port}/1"
         arguments = {"port": self.port, "bind": "127.0.0.1", "dir": folder, "save": "", "appendonly": "no"}
         command = [binary, *(part for name, value in arguments.items() for part in (f"--{name}", value))]
         self.process = Process("redis-server", command, folder / "redis.log")

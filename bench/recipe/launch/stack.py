@@ -47,7 +47,7 @@ class Stack:
         broker_url = redis.url if self.options.broker == "redis" else self._start_rabbitmq().url
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self._variant = describe_variant(self.options, self.python, port, broker_url, redis.url)
+        self._variant = describe_variant(self.options, self.python, port, broker_url, redis.result_url)
         self.settings |= self._variant.settings
         self.start_worker()
         log = self.folder / "api.log"
@@ -100,7 +100,7 @@ class Stack:
         redis = RedisServer(binary, self.folder)
         self._brokers.append(redis.process)
         redis.wait()
-        self.settings |= {"redis_url": redis.url, "redis": redis.SETTINGS_SHOWN}
+        self.settings |= {"result_url": redis.result_url, "redis": redis.SETTINGS_SHOWN}
         self.versions["redis-server"] = _run(binary, "--version").split("v=")[-1].split()[0]
         return redis
 

@@ -27,10 +27,19 @@ export class BareSession {
     return new BareSession(session, input.name, width);
   }
 
-  /** Runs all rows, so many at a time, for all outputs. @param labels gets that of each row */
-  async run(values: Float32Array | string[], microBatch: number, labels: Int32Array): Promise<void> {
+  /**
+   * Runs rows, so many at a time, for all outputs.
+   * @param labels gets that of each row @param rows only so many of them, a multiple of the micro-batch (all)
+   */
+  async run(
+    values: Float32Array | string[],
+    microBatch: number,
+    labels: Int32Array,
+    rows = labels.length,
+  ): Promise<void> {
     const step = microBatch * this.width;
-    for (let at = 0; at < values.length; at += step) {
+    const end = Math.min(values.length, rows * this.width);
+    for (let at = 0; at < end; at += step) {
       const results = await this.session.run({ [this.input]: this.tensor(values, at, at + step) });
       const found = results[LABEL]?.data as BigInt64Array;
       // The low half of each: a BigInt for every row would cost more than the platform makes of it.

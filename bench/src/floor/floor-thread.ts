@@ -5,6 +5,9 @@ import { formatLines } from './format.js';
 import type { FloorReply, FloorRequest, Share, Step } from './messages.js';
 import { parseLines } from './parse.js';
 
+/** Of the share, to try a micro-batch with: two runs of the largest. */
+const TRIED_ROWS = 8_192;
+
 const port = parentPort as MessagePort;
 let opened: Opened | undefined;
 
@@ -32,7 +35,12 @@ async function answer(request: FloorRequest): Promise<{ labels?: Int32Array }> {
   }
   if (opened === undefined) throw new Error('the thread has no share');
   if (request.kind === 'labels') return { labels: opened.labels };
-  for (let time = 0; time < request.times; time++) await run(opened, request.step);
+  const { session, share, labels } = opened;
+  if (request.kind === 'try') {
+    await session.run(share.values, request.microBatch, labels, TRIED_ROWS);
+    return {};
+  }
+  for (let time = 0; time < request.times; time++) await run(opened, request.step, request.microBatch);
   return {};
 }
 
@@ -48,13 +56,17 @@ async function open(share: Share): Promise<Opened> {
   };
 }
 
-async function run({ share, session, classes, labels }: Opened, step: Step): Promise<void> {
+async function run(
+  { share, session, classes, labels }: Opened,
+  step: Step,
+  microBatch: number,
+): Promise<void> {
   switch (step) {
     case 'parse':
       parse(share);
       return;
     case 'infer':
-      return session.run(share.values, share.microBatch, labels);
+      return session.run(share.values, microBatch, labels);
     case 'format':
       formatLines(labels, classes, share.firstRow);
       return;

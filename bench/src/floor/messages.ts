@@ -6,7 +6,6 @@ export interface Share {
   /** Path of model.onnx. */
   model: string;
   features: readonly Feature[];
-  microBatch: number;
   classes: readonly (string | number)[];
   firstRow: number;
   /** The rows as lines of NDJSON, in pieces of whole lines, */
@@ -21,7 +20,9 @@ export type Step = (typeof STEPS)[number];
 
 export type FloorRequest =
   | { kind: 'open'; share: Share }
+  /** Infers some rows, to see how fast it is with this micro-batch. */
+  | { kind: 'try'; microBatch: number }
   /** Does the step so many times. */
-  | { kind: 'run'; step: Step; times: number }
+  | { kind: 'run'; step: Step; times: number; microBatch: number }
   | { kind: 'labels' };
 export type FloorReply = { ok: true; labels?: Int32Array } | { ok: false; message: string };

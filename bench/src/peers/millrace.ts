@@ -1,5 +1,6 @@
 /** Millrace as a peer: how its clients submit rows and read results. */
 import type { IncomingMessage } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import { HttpClient } from '../http-client.js';
 import type { PredictionCheck } from '../prediction-check.js';
 import { checkArrow, checkCsv, checkJson, checkNdjson, type Pieces } from '../result-reader.js';
@@ -24,6 +25,8 @@ const WAIT = { prefer: 'wait=60' };
 const ERASED_AT_ONCE = 16;
 /** A model is proved within seconds, a worker that wakes beats within two. */
 const READY_MS = 60_000;
+/** Between two looks for that: without a pause, they would take a core from what is getting ready. */
+const LOOK_MS = 20;
 
 export class Millrace implements Peer {
   /** Tasks that were made since the last `forget`. */
@@ -196,7 +199,7 @@ async function servedMicroBatch(http: HttpClient, model: string): Promise<string
 
 /** Asks until the answer is 200. @throws Error with the last answer when it never is */
 async function untilOk(http: HttpClient, path: string): Promise<string> {
-  for (const end = performance.now() + READY_MS; ; await new Promise(setImmediate)) {
+  for (const end = performance.now() + READY_MS; ; await delay(LOOK_MS)) {
     const { status, body } = await http.call({ method: 'GET', path }, [200, 404, 503]);
     if (status === 200) return body.toString();
     if (performance.now() > end)

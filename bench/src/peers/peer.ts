@@ -7,6 +7,8 @@ import type { ProcessIds } from '../usage/usage-meter.js';
 export interface Delivery {
   /** Reads what was delivered, after the clock has stopped. @throws DifferenceError */
   check(check: PredictionCheck): void | Promise<void>;
+  /** How often was looked for the result, where there is nothing but looking. */
+  polls?: number;
 }
 
 export interface Peer {

@@ -1,7 +1,6 @@
 /** Starts those of the Python peers that are asked for and can be started on this machine. */
 import type { Cleanup } from '../cleanup.js';
 import { PEER_NAMES, type PeerName } from '../options.js';
-import type { Peer } from './peer.js';
 import { hasPythonPeers, PythonPeer } from './python.js';
 
 export class PythonPeers {
@@ -20,8 +19,8 @@ export class PythonPeers {
   }
 
   /** @throws the signal's reason */
-  async start(pollMs: number, cleanup: Cleanup): Promise<Peer[]> {
-    const peers: Peer[] = [];
+  async start(pollMs: number, cleanup: Cleanup): Promise<PythonPeer[]> {
+    const peers: PythonPeer[] = [];
     for (const name of this.names) {
       try {
         const peer = await PythonPeer.start(name, pollMs, this.signal);

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Redis } from 'ioredis';
 import { HttpClient } from '../http-client.js';
 import type { PeerName } from '../options.js';
 import { PythonProcess } from '../python-process.js';
@@ -13,7 +14,7 @@ import type { Delivery, Peer } from './peer.js';
 const START = join(ROOT, 'bench/recipe/start.py');
 /** The first start makes a virtual environment. */
 const START_MS = 900_000;
-/** How each is started: with the settings that were found best on two cores. */
+/** How each is started, chosen for two cores. */
 const ARGUMENTS: Record<PeerName, readonly string[]> = {
   recipe: ['--api-processes', '1', '--workers', '2', '--broker', 'rabbitmq'],
   tuned: ['--api-processes', '2', '--workers', '2', '--broker', 'redis'],
@@ -33,13 +34,23 @@ export function hasPythonPeers(): boolean {
 }
 
 export class PythonPeer implements Peer {
+  /** Intervals of which `pollMs` was found to be the fastest. */
+  pollMsTried: readonly number[] = [];
+  /** Where its results are; undefined when it does not say. */
+  private readonly results: Redis | undefined;
+
   private constructor(
     readonly name: PeerName,
     private readonly process: PythonProcess,
     private readonly started: Started,
     private readonly http: HttpClient,
-    private readonly pollMs: number,
-  ) {}
+    /** Between two looks for a result. */
+    public pollMs: number,
+  ) {
+    const url = started.settings?.result_url;
+    if (url !== undefined) this.results = new Redis(url);
+    this.results?.on('error', () => {});
+  }
 
   /** @param pollMs between two looks for a result @throws Error with the end of what it said when it does not start */
   static async start(name: PeerName, pollMs: number, signal: AbortSignal): Promise<PythonPeer> {
@@ -63,7 +74,8 @@ export class PythonPeer implements Peer {
   }
 
   get settings(): Record<string, string> {
-    return { ...this.started.settings, poll_ms: String(this.pollMs) };
+    const tried = this.pollMsTried.length === 0 ? {} : { poll_ms_tried: this.pollMsTried.join(', ') };
+    return { ...this.started.settings, poll_ms: String(this.pollMs), ...tried };
   }
 
   async predict(body: Uint8Array): Promise<Delivery> {
@@ -75,15 +87,22 @@ export class PythonPeer implements Peer {
     const { task_id: id } = JSON.parse(submitted.body.toString()) as { task_id: string };
     const ask = { method: 'GET', path: `/batch-result/${id}` } as const;
     let result = await this.http.call(ask, [200, 202]);
-    while (isPending(result.body)) {
+    let polls = 1;
+    for (; isPending(result.body); polls++) {
       await delay(this.pollMs);
       result = await this.http.call(ask, [200, 202]);
     }
-    return { check: (check) => checkJson(result.body, check) };
+    return { polls, check: (check) => checkJson(result.body, check) };
+  }
+
+  /** They would be kept for an hour, and pile up from run to run. */
+  async forget(): Promise<void> {
+    await this.results?.flushdb();
   }
 
   async stop(): Promise<void> {
     this.http.close();
+    this.results?.disconnect();
     await this.process.stop();
   }
 }

@@ -20,7 +20,7 @@ export async function bulk(context: ScenarioContext): Promise<OpenScenario> {
   const { rows } = context.options;
   const workload = irisWorkload(rows);
   const numbers = workload.rows as NumberRows;
-  const { variant: floor, expected } = await openFloor(context, workload);
+  const { floor, variant: floorVariant, expected } = await openFloor(context, workload);
   const millrace = await startMillrace(context, workload);
   const pythons = await context.startPythonPeers(POLL_MS);
   const modelOnly = await openModelOnly(context, pythons, numbers, expected);
@@ -36,7 +36,7 @@ export async function bulk(context: ScenarioContext): Promise<OpenScenario> {
   return {
     unit: 'rows/s',
     variants: [
-      floor,
+      floorVariant,
       streamVariant('millrace, NDJSON', millrace, 'ndjson', ndjsonPieces(workload.rows), rows, expected),
       streamVariant('millrace, CSV', millrace, 'csv', csvPieces(numbers), rows, expected),
       streamVariant('millrace, Arrow', millrace, 'arrow', [arrowStream(numbers)], rows, expected),
@@ -45,6 +45,6 @@ export async function bulk(context: ScenarioContext): Promise<OpenScenario> {
       ...modelOnly.variants,
     ],
     references: [...FLOOR_REFERENCES, ...modelOnly.references, ...ofPythons.map(({ name }) => name)],
-    peers: [millrace, ...pythons],
+    described: [floor, millrace, ...pythons],
   };
 }

@@ -1,5 +1,5 @@
 /** The floor as a variant, and what it says that every other one has to predict. */
-import { BARE, Floor, SERIAL } from '../floor/floor.js';
+import { BARE, Floor, type FloorSize, SERIAL } from '../floor/floor.js';
 import type { Expected } from '../prediction-check.js';
 import type { Workload } from '../workloads/workload.js';
 import { type ScenarioContext, THREADS, type Variant } from './scenario.js';
@@ -8,25 +8,22 @@ import { type ScenarioContext, THREADS, type Variant } from './scenario.js';
 export const FLOOR_REFERENCES: readonly string[] = [SERIAL, BARE];
 
 export interface OpenFloor {
+  floor: Floor;
   variant: Variant;
   expected: Expected;
-}
-
-export interface FloorSize {
-  threads?: number;
-  rowsPerJob?: number;
 }
 
 /** @throws Error when ONNX Runtime refuses the model */
 export async function openFloor(
   { cleanup }: ScenarioContext,
   workload: Workload,
-  { threads = THREADS, rowsPerJob }: FloorSize = {},
+  size: FloorSize = { threads: THREADS },
 ): Promise<OpenFloor> {
-  const floor = await Floor.open(workload, threads, rowsPerJob);
+  const floor = await Floor.open(workload, size);
   cleanup.add(() => floor.close());
   const labels = await floor.labels();
   return {
+    floor,
     variant: { name: 'floor', run: () => floor.run() },
     expected: { classes: workload.classes, labels },
   };

@@ -44,7 +44,7 @@ export async function huge(context: ScenarioContext): Promise<OpenScenario> {
     unit: 'rows/s',
     variants: [{ name, run: async () => ({ [name]: await run() }) }],
     references: [],
-    peers: [millrace],
+    described: [millrace],
     // What memory does in one run is the whole answer; a run before it would hide how it grows.
     warmUp: async () => {},
     runs: 1,

@@ -23,16 +23,16 @@ export function text(context: ScenarioContext): Promise<OpenScenario> {
 }
 
 async function oneModel(context: ScenarioContext, workload: Workload): Promise<OpenScenario> {
-  const { variant: floor, expected } = await openFloor(context, workload);
+  const { floor, variant, expected } = await openFloor(context, workload);
   const millrace = await startMillrace(context, workload);
   const rows = countRows(workload.rows);
   return {
     unit: 'rows/s',
     variants: [
-      floor,
+      variant,
       streamVariant('millrace, NDJSON', millrace, 'ndjson', ndjsonPieces(workload.rows), rows, expected),
     ],
     references: FLOOR_REFERENCES,
-    peers: [millrace],
+    described: [floor, millrace],
   };
 }

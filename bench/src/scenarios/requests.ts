@@ -44,5 +44,6 @@ export async function sendAll(
       await delivery.check(new PredictionCheck(expected, Math.min(rowsEach, rows - first), first));
     }
   };
-  return { latency_ms: latenciesOf(ms), check };
+  const polls = deliveries.reduce((sum, delivery) => sum + (delivery.polls ?? 0), 0);
+  return { latency_ms: latenciesOf(ms), ...(polls === 0 ? {} : { polls }), check };
 }

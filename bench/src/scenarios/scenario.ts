@@ -2,6 +2,7 @@
 import type { Cleanup } from '../cleanup.js';
 import type { BenchOptions } from '../options.js';
 import type { Peer } from '../peers/peer.js';
+import type { PythonPeer } from '../peers/python.js';
 import type { Sample, ScenarioReport } from '../report.js';
 
 export interface ScenarioContext {
@@ -11,7 +12,7 @@ export interface ScenarioContext {
   /** The Redis server's binary. */
   redis: string;
   /** Starts the Python peers that are asked for and can be; they are stopped with the scenario. */
-  startPythonPeers(pollMs: number): Promise<Peer[]>;
+  startPythonPeers(pollMs: number): Promise<PythonPeer[]>;
   /** Takes the ends of what is opened. */
   cleanup: Cleanup;
   signal: AbortSignal;
@@ -24,12 +25,15 @@ export interface Variant {
   run(): Promise<Record<string, Sample>>;
 }
 
+export type Described = Pick<Peer, 'name' | 'versions' | 'settings'>;
+
 export interface OpenScenario {
   unit: ScenarioReport['unit'];
   variants: readonly Variant[];
   /** Names of the samples that others are compared with. */
   references: readonly string[];
-  peers: readonly Peer[];
+  /** Whose versions and settings the report tells. */
+  described: readonly Described[];
   /** What runs once, uncounted, so that code is compiled and memory is there; absent: every variant. */
   warmUp?: () => Promise<unknown>;
   /** Rounds, where they are not those of the options. */

@@ -7,10 +7,19 @@ export type ProcessIds = Readonly<Record<string, readonly number[]>>;
 
 /** This process, which submits and reads. */
 const DRIVER = 'driver';
+/** Its memory is without that of the child that rewrites its file: the two have nearly all pages in common. */
+const REDIS = 'redis';
 /** Where peaks cannot be reset, the most of what is seen so often. */
 const LOOK_MS = 50;
 /** Between two points of a memory curve. */
 const CURVE_MS = 250;
+
+interface Role {
+  /** As they are now, with all that they have started. */
+  pids(): number[];
+  /** Those whose memory counts. */
+  memoryPids(): number[];
+}
 
 interface Start {
   cpu: number | undefined;
@@ -18,7 +27,7 @@ interface Start {
 }
 
 export class UsageMeter {
-  private readonly roles: Map<string, () => number[]>;
+  private readonly roles: Map<string, Role>;
   private readonly starts = new Map<string, Start>();
   /** The most that was seen of those whose peak could not be reset. */
   private readonly seen = new Map<string, number>();
@@ -28,10 +37,11 @@ export class UsageMeter {
 
   /** Begins to measure. @param options `curve`: memory over time as well */
   constructor(ids: ProcessIds, { curve = false } = {}) {
-    this.roles = new Map(Object.entries(ids).map(([role, pids]) => [role, () => processTrees(pids)]));
+    this.roles = new Map(Object.entries(ids).map(([role, pids]) => [role, roleOf(role, pids)]));
     // Not with its children, which are the peers.
-    this.roles.set(DRIVER, () => [process.pid]);
-    for (const [role, pids] of this.roles) this.begin(role, pids());
+    const self = () => [process.pid];
+    this.roles.set(DRIVER, { pids: self, memoryPids: self });
+    for (const [name, role] of this.roles) this.begin(name, role);
     if (curve) this.timers.push(setInterval(() => this.addPoint(), CURVE_MS));
   }
 
@@ -40,13 +50,13 @@ export class UsageMeter {
     for (const timer of this.timers) clearInterval(timer);
     const cpu: Record<string, number> = {};
     const memory: NonNullable<Sample['memory']> = {};
-    for (const [role, pids] of this.roles) {
-      const start = this.starts.get(role);
-      const used = this.cpuOf(role, pids());
-      if (used !== undefined && start?.cpu !== undefined) cpu[role] = used - start.cpu;
-      const peak = this.seen.get(role) ?? sum(pids(), (pid) => residentBytes(pid, 'VmHWM'));
+    for (const [name, role] of this.roles) {
+      const start = this.starts.get(name);
+      const used = this.cpuOf(name, role);
+      if (used !== undefined && start?.cpu !== undefined) cpu[name] = used - start.cpu;
+      const peak = this.seen.get(name) ?? sum(role.memoryPids(), (pid) => residentBytes(pid, 'VmHWM'));
       if (peak !== undefined && start?.bytes !== undefined) {
-        memory[role] = { before_bytes: start.bytes, peak_bytes: peak };
+        memory[name] = { before_bytes: start.bytes, peak_bytes: peak };
       }
     }
     return {
@@ -56,23 +66,29 @@ export class UsageMeter {
     };
   }
 
-  private begin(role: string, pids: readonly number[]): void {
-    this.starts.set(role, { cpu: this.cpuOf(role, pids), bytes: resident(pids) });
-    if (pids.map(resetPeak).every((isReset) => isReset)) return;
+  private begin(name: string, role: Role): void {
+    this.starts.set(name, { cpu: this.cpuOf(name, role), bytes: resident(role) });
+    if (
+      role
+        .memoryPids()
+        .map(resetPeak)
+        .every((isReset) => isReset)
+    )
+      return;
     this.timers.push(
       setInterval(() => {
-        const bytes = resident((this.roles.get(role) as () => number[])());
-        if (bytes !== undefined) this.seen.set(role, Math.max(bytes, this.seen.get(role) ?? 0));
+        const bytes = resident(role);
+        if (bytes !== undefined) this.seen.set(name, Math.max(bytes, this.seen.get(name) ?? 0));
       }, LOOK_MS),
     );
   }
 
-  private cpuOf(role: string, pids: readonly number[]): number | undefined {
-    return role === DRIVER ? driverSeconds() : sum(pids, cpuSeconds);
+  private cpuOf(name: string, role: Role): number | undefined {
+    return name === DRIVER ? driverSeconds() : sum(role.pids(), cpuSeconds);
   }
 
   private addPoint(): void {
-    const found = [...this.roles].map(([role, pids]): [string, number] => [role, resident(pids()) ?? 0]);
+    const found = [...this.roles].map(([name, role]): [string, number] => [name, resident(role) ?? 0]);
     this.curve.push({
       seconds: (performance.now() - this.startedAt) / 1000,
       bytes: Object.fromEntries(found),
@@ -80,8 +96,13 @@ export class UsageMeter {
   }
 }
 
-function resident(pids: readonly number[]): number | undefined {
-  return sum(pids, (pid) => residentBytes(pid, 'VmRSS'));
+function roleOf(name: string, ids: readonly number[]): Role {
+  const pids = () => processTrees(ids);
+  return { pids, memoryPids: name === REDIS ? () => [...ids] : pids };
+}
+
+function resident(role: Role): number | undefined {
+  return sum(role.memoryPids(), (pid) => residentBytes(pid, 'VmRSS'));
 }
 
 /** Undefined when none of them tells. Those that have ended meanwhile count for nothing. */

@@ -12,11 +12,9 @@ const RANGES = [
 ] as const;
 /** Of models/iris/1/model.json. */
 const MAX_CM = 30;
-const MICRO_BATCH = 1_024;
 const SEED = 7;
 
-/** @param microBatch smaller than the model's where the rows come in small jobs */
-export function irisWorkload(rows: number, microBatch = MICRO_BATCH): Workload {
+export function irisWorkload(rows: number): Workload {
   const next = mulberry32(SEED);
   const values = new Float64Array(rows * RANGES.length);
   for (let at = 0; at < values.length; at++) {
@@ -28,7 +26,6 @@ export function irisWorkload(rows: number, microBatch = MICRO_BATCH): Workload {
     model: 'iris',
     folder: join(ROOT, 'models/iris/1'),
     features: names.map((name) => ({ name, kind: 'number', min: 0, max: MAX_CM })),
-    microBatch,
     classes: [0, 1, 2],
     rows: { kind: 'numbers', names, values },
   };

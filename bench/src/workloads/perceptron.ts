@@ -12,7 +12,6 @@ import type { Workload } from './workload.js';
 const LAYERS = [8, 1_280, 2_048, 4] as const;
 const VALUE_MAX = 3;
 const EXACT_BELOW = 2 ** 24;
-const MICRO_BATCH = 64;
 const SEED = 11;
 
 /** @param directory where its version folder is made */
@@ -37,7 +36,6 @@ export function perceptronWorkload(rows: number, directory: string): Workload {
     model: 'perceptron',
     folder,
     features: names.map((name) => ({ name, kind: 'number', min: 0, max: VALUE_MAX })),
-    microBatch: MICRO_BATCH,
     classes: Array.from({ length: LAYERS[3] }, (_, label) => label),
     rows: { kind: 'numbers', names, values },
   };

@@ -7,7 +7,6 @@ import type { Workload } from './workload.js';
 
 /** Of models/sentiment/1/model.json. */
 const MAX_LENGTH = 20_000;
-const MICRO_BATCH = 64;
 
 /** @param rows the reviews begin again when there are not so many */
 export function sentimentWorkload(rows: number): Workload {
@@ -20,7 +19,6 @@ export function sentimentWorkload(rows: number): Workload {
     model: 'sentiment',
     folder: join(ROOT, 'models/sentiment/1'),
     features: [{ name: 'text', kind: 'text', maxLength: MAX_LENGTH }],
-    microBatch: MICRO_BATCH,
     classes: ['negative', 'positive'],
     rows: {
       kind: 'texts',

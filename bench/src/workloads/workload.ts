@@ -12,8 +12,6 @@ export interface Workload {
   /** The version folder: model.onnx and model.json. */
   folder: string;
   features: readonly Feature[];
-  /** Rows of a run of the session, the same as in its model.json. */
-  microBatch: number;
   /** What is printed for each label. */
   classes: readonly (string | number)[];
   rows: Rows;
