@@ -49,7 +49,8 @@ const MEANING: Record<RequestCode, string> = {
   task_unfinished: 'the task has not ended; its rows can be retried once it has',
   too_many_retries: 'the rows of the task have been retried as often as they may be',
   store_unavailable: 'the service cannot take or give anything now; `Retry-After` says when to try again',
-  too_many_rows: 'more rows than the model allows one task; `limit_rows` says how many',
+  too_many_rows:
+    'more rows than the model allows one task, or than are checked in one request; `limit_rows` says how many',
   too_many_runs: 'more runs than one request may make, or than may wait; `limit_runs` says how many',
   too_many_schedules: 'there are as many schedules as there may be',
   too_much_in_flight:

@@ -1,0 +1,36 @@
+/** The end of a check of rows that is not reached. */
+import type { Response } from 'express';
+import { describe, expect, it } from 'vitest';
+import { irisDescriptor, irisRows, toNdjson } from '../../../test/fixtures/iris.js';
+import { checkRows } from '../dist/submit/check-rows.js';
+
+const ROOM = { maxRowBytes: 1024, maxBatchBytes: 1024, hold: () => {} };
+const ENTRY = { model: irisDescriptor(0.001), workers: 1, threads: 1 };
+const PIECE = toNdjson(irisRows(100));
+
+describe('a check of rows', () => {
+  it('ends when its client has gone, though there are more', async () => {
+    const response = { destroyed: false } as Response;
+    let pieces = 0;
+    function* bytes() {
+      for (;;) {
+        pieces++;
+        yield Buffer.from(PIECE);
+        if (pieces === 10) response.destroyed = true;
+      }
+    }
+    const rows = { entry: ENTRY, format: 'ndjson' as const, bytes: bytes() };
+    const checked = checkRows(rows, { room: ROOM, maxRows: 1e9 }, response);
+    await expect(checked).rejects.toMatchObject({ code: 'upload_aborted' });
+    expect(pieces).toBeLessThan(20);
+  });
+
+  it('ends at the bound of a model that has none of its own', async () => {
+    const rows = { entry: ENTRY, format: 'ndjson' as const, bytes: [Buffer.from(PIECE)] };
+    const bounds = { room: ROOM, maxRows: 99 };
+    const checked = checkRows(rows, bounds, { destroyed: false } as Response);
+    await expect(checked).rejects.toMatchObject({ code: 'too_many_rows', details: { limit_rows: 99 } });
+    const whole = await checkRows(rows, { ...bounds, maxRows: 100 }, { destroyed: false } as Response);
+    expect(whole.report().rows).toBe(100);
+  });
+});
