@@ -52,7 +52,8 @@ function broken(how: string): MalformedArrowError {
 class Buffers {
   private readonly nodes: [length: number, nulls: number][];
   private readonly places: [offset: number, length: number][];
-  private readonly variadic: Table;
+  /** How many buffers are behind each column of views. */
+  private readonly variadic: number[];
   private node = 0;
   private buffer = 0;
   private view = 0;
@@ -63,7 +64,7 @@ class Buffers {
   ) {
     this.nodes = header.pairs(1);
     this.places = header.pairs(2);
-    this.variadic = header;
+    this.variadic = header.sizes(4);
   }
 
   nextLength(): [length: number, nulls: number] {
@@ -82,7 +83,7 @@ class Buffers {
 
   /** Those behind the views of a column, of which there may be any number. */
   nextVariadic(): Uint8Array[] {
-    const length = this.variadic.sizes(4)[this.view++] ?? 0;
+    const length = this.variadic[this.view++] ?? 0;
     if (length > this.places.length) throw broken('lacks buffers of its columns');
     return Array.from({ length }, () => this.next());
   }
