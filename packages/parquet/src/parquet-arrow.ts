@@ -1,5 +1,5 @@
 /** Reads a Parquet file as Arrow streams of one record batch each. */
-import type { PlainColumn } from '@millrace/columnar/column';
+import type { Column } from '@millrace/columnar/column';
 import type { ArrowField, ArrowType } from '@millrace/columnar/ipc/arrow-type';
 import { bitsOf } from '@millrace/columnar/results/bits';
 import { ColumnChunker } from '@millrace/columnar/rows/column-chunker';
@@ -25,7 +25,7 @@ export async function* arrowOf(file: RandomAccess): AsyncGenerator<Uint8Array> {
 }
 
 interface ColumnReader extends ArrowField {
-  read(values: ArrayLike<unknown>): PlainColumn;
+  read(values: ArrayLike<unknown>): Column;
 }
 
 function columnReader(column: SchemaTree): ColumnReader {
@@ -49,7 +49,7 @@ function depthOf(column: SchemaTree | undefined): number {
   return (column.element.repetition_type === 'REPEATED' ? 1 : 0) + depthOf(column.children[0]);
 }
 
-function readNested(values: ArrayLike<unknown>, depth: number, leaf: LeafReader): PlainColumn {
+function readNested(values: ArrayLike<unknown>, depth: number, leaf: LeafReader): Column {
   const { length } = values;
   const isThere = (at: number) => values[at] !== null && values[at] !== undefined;
   const valid = bitsOf(length, isThere);
