@@ -9,8 +9,9 @@ import { openParquet } from './parquet-file.js';
 import { type LeafReader, leafReader } from './parquet-leaf.js';
 import type { RandomAccess } from './random-access.js';
 
-/** Of a stream. */
-const BOUNDS = { maxRows: 65_536, maxBytes: 4 * 1024 * 1024, maxRowBytes: Number.POSITIVE_INFINITY };
+const MIB = 1024 * 1024;
+/** Of a stream. A row may have as many bytes as may be allowed anywhere; it is in memory whole. */
+const BOUNDS = { maxRows: 65_536, maxBytes: 4 * MIB, maxRowBytes: 64 * MIB };
 
 /** @throws Error that says what is wrong with the file */
 export async function* arrowOf(file: RandomAccess): AsyncGenerator<Uint8Array> {

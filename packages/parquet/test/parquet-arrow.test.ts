@@ -4,6 +4,7 @@ import { arrowOf } from '@millrace/parquet/parquet-arrow';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, it } from 'vitest';
 import { arrowRows as rowsOf } from '../../columnar/test/arrow-rows.js';
+import { listFile } from './list-file.js';
 import { rangesOf } from './ranges.js';
 
 const KIB = 1024;
@@ -44,5 +45,16 @@ describe('texts of Parquet as Arrow', () => {
       { text: 'é', raw: null },
       { text: 'a', raw: 'c' },
     ]);
+  });
+});
+
+describe('lists of Parquet as Arrow', () => {
+  it('of one row that are too long are refused by the number of the row', async () => {
+    const texts = new Array(33_000).fill('x'.repeat(64 * KIB));
+    const buffer = listFile([['short'], texts], 'BYTE_ARRAY');
+    const read = async () => {
+      for await (const piece of arrowOf(rangesOf(buffer))) expect(readChunk(piece).rows).toBe(1);
+    };
+    await expect(read()).rejects.toThrow('row 1 is longer than');
   });
 });
