@@ -9,11 +9,14 @@ import {
   schemaMessage,
 } from '@millrace/columnar/ipc/writer';
 import { ArrowSplitter } from '@millrace/columnar/rows/arrow-splitter';
+import { readChunk } from '@millrace/columnar/rows/stored-chunk';
 import { expect, it } from 'vitest';
 import { manifestOf, tensorOf } from '../../batch/test/manifest-of.js';
+import { rawSchema, TYPES } from './raw-stream.js';
 
 const NUMBER: NamedType = { name: 'a', type: { kind: 'number', type: 'float32' } };
 const TEXT: NamedType = { name: 'a', type: { kind: 'utf8' } };
+const NULLS: NamedType = { name: 'a', type: { kind: 'list', item: { kind: 'null' } } };
 const LIST: NamedType = { name: 'a', type: { kind: 'list', item: NUMBER.type } };
 const NUMBERS = manifestOf('a');
 const TEXTS = tensorOf('string', { name: 'a', type: 'string' });
@@ -38,16 +41,27 @@ const list = (items: number, ...offsets: number[]): PlainColumn => ({
   offsets: Int32Array.from(offsets),
   items: numbers(items),
 });
+const nulls = (items: number): PlainColumn => ({
+  kind: 'list',
+  length: 1,
+  offsets: Int32Array.of(0, items),
+  items: { kind: 'null', length: items },
+});
 const schema = schemaMessage([NUMBER]);
 const batch = (column: PlainColumn, rows = column.length) => batchMessage([column], rows);
 const stream = (field: NamedType, column: PlainColumn, rows?: number) =>
   join([schemaMessage([field]), ...batch(column, rows), END_OF_STREAM]);
+
+/** In bytes that stand for a thousand fields, there is one. */
+const repeated = rawSchema([{ name: 'a', type: TYPES.utf8 }], 1_000);
 
 const LIES: [string, Manifest, Uint8Array][] = [
   ['has fewer values than rows', NUMBERS, stream(NUMBER, numbers(9, 3))],
   ['has fewer values than rows', NUMBERS, stream(NUMBER, { ...numbers(20), valid: Uint8Array.of(1) })],
   ['has columns of different lengths', NUMBERS, stream(NUMBER, numbers(3), 4)],
   ['has more rows than bytes for them', NUMBERS, stream(NUMBER, { kind: 'null', length: 1e9 })],
+  ['has more rows than bytes for them', VECTORS, stream(NULLS, nulls(1e6))],
+  ['the metadata of a message is broken', TEXTS, join([repeated, END_OF_STREAM])],
   ['has texts beyond their buffer', TEXTS, stream(TEXT, text(0, 4, 9))],
   ['has offsets that do not ascend', TEXTS, stream(TEXT, text(0, 6, 4))],
   ['has offsets that do not ascend', TEXTS, stream(TEXT, text(-1, 6, 8))],
@@ -65,6 +79,16 @@ it.each(LIES)('a stream that %s is refused', (message, manifest, bytes) => {
   expect(split).toThrow(
     expect.objectContaining({ code: 'malformed_body', message: expect.stringContaining(message) }),
   );
+});
+
+it('a chunk may have more nulls in lists than bytes, as it is made of many batches', () => {
+  const splitter = new ArrowSplitter({ manifest: VECTORS, ...BOUNDS });
+  const batches = Array.from({ length: 3 }, () => batch(nulls(60_000))).flat();
+  const chunks = [
+    ...splitter.push(join([schemaMessage([NULLS]), ...batches, END_OF_STREAM])),
+    ...splitter.end(),
+  ];
+  expect(chunks.map(({ bytes }) => readChunk(bytes).rows)).toEqual([3]);
 });
 
 it('a row that is too long is refused by its number', () => {

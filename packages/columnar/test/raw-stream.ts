@@ -24,12 +24,11 @@ export interface RawBatch {
   variadic?: readonly number[];
 }
 
-export function rawSchema(fields: readonly RawField[]): Uint8Array {
+/** @param times that the schema points to each field */
+export function rawSchema(fields: readonly RawField[], times = 1): Uint8Array {
   const builder = new Builder(1024);
-  const list = offsetVector(
-    builder,
-    fields.map((field) => writeField(builder, field)),
-  );
+  const offsets = fields.map((field) => writeField(builder, field));
+  const list = offsetVector(builder, new Array<number[]>(times).fill(offsets).flat());
   builder.startObject(4);
   builder.addFieldOffset(1, list, 0);
   return message(builder, 1, builder.endObject(), []);

@@ -16,11 +16,12 @@ export interface Batch {
 }
 
 const CODECS: Readonly<Record<number, string>> = { 0: 'LZ4', 1: 'ZSTD' };
-/** Rows that a batch may have without a byte for them: a column that is all null has none. */
+/** Rows, or nulls in lists, that a batch may have without a byte for them: a column that is all null has none. */
 const EMPTY_ROWS_MAX = 65_536;
 
 /**
  * @param header of a record batch, or the one within a dictionary batch
+ * @param emptyRowsMax how many rows, or nulls in lists, may have no bytes
  * @throws MalformedArrowError, CompressedArrowError
  */
 export function readBatch(
@@ -28,20 +29,26 @@ export function readBatch(
   header: Table,
   body: Uint8Array,
   dictionaries: Dictionaries,
+  emptyRowsMax = EMPTY_ROWS_MAX,
 ): Batch {
   const compression = header.table(3);
   if (compression !== undefined) {
     throw new CompressedArrowError(CODECS[compression.int8(0)] ?? 'a codec of no known name');
   }
   const rows = header.size(0);
-  if (rows > 8 * body.length + EMPTY_ROWS_MAX) throw broken('has more rows than bytes for them');
+  const rowsMax = 8 * body.length + emptyRowsMax;
+  if (rows > rowsMax) throw moreRowsThanBytes();
   const buffers = new Buffers(header, body);
   const columns = fields.map(({ type }) => {
-    const column = new ColumnReader(buffers, dictionaries).read(type);
+    const column = new ColumnReader(buffers, dictionaries, rowsMax).read(type);
     if (column.length !== rows) throw broken('has columns of different lengths');
     return column;
   });
   return { rows, columns };
+}
+
+function moreRowsThanBytes(): MalformedArrowError {
+  return broken('has more rows than bytes for them');
 }
 
 function broken(how: string): MalformedArrowError {
@@ -93,10 +100,13 @@ class ColumnReader {
   constructor(
     private readonly buffers: Buffers,
     private readonly dictionaries: Dictionaries,
+    /** Of a column within a list, too: nulls have no bytes. */
+    private readonly rowsMax: number,
   ) {}
 
   read(type: ArrowType): Column {
     const [length, nulls] = this.buffers.nextLength();
+    if (length > this.rowsMax) throw moreRowsThanBytes();
     if (type.layout === 'null') return { kind: 'null', length };
     const valid = validity(this.buffers.next(), length, nulls);
     const common = valid === undefined ? { length } : { length, valid };
