@@ -46,7 +46,7 @@ export interface ListColumn extends Common {
 export interface IndirectColumn extends Common {
   kind: 'indirect';
   value: SharedValues;
-  /** Which of the values a row has; that of a row without one means nothing. */
+  /** Which of the values a row has; that of a row without one means nothing, and may be -1. */
   indices: Int32Array;
 }
 

@@ -36,9 +36,10 @@ const MEANING: Record<RequestCode, string> = {
   nothing_to_retry: 'no row of the task failed, expired or was cancelled',
   overloaded:
     'there is too much in flight, or the store is nearly full; nothing was accepted; `Retry-After` says when to try again',
-  record_batch_too_large: 'a record batch of an Arrow stream is larger than the limit (`limit_bytes`)',
+  record_batch_too_large:
+    'a record batch of an Arrow stream, its metadata or its dictionaries are larger than the limit (`limit_bytes`)',
   result_expired: 'the task was there, its results are no longer',
-  row_too_large: 'a line or record is longer than the limit',
+  row_too_large: 'a line, a record or a row of columns (`row`) is longer than the limit (`limit_bytes`)',
   run_exists: 'there is a run of this date: it is under way, or `force` is needed to make it once more',
   schedule_exists: 'there is a schedule of this name, yours or another client’s',
   schedule_from_file: 'the schedule comes from a file, which wins over requests: change the file',
@@ -70,7 +71,7 @@ const MEANING: Record<RequestCode, string> = {
   upload_interrupted:
     'the service was interrupted while it received the rows; nothing was accepted; `Retry-After` says when to send them again',
   upload_timeout: 'nothing was received for a while',
-  wrong_column_type: 'an Arrow column is of a type (`type`) that its feature cannot be',
+  wrong_column_type: 'a column of Arrow or Parquet is of a type (`type`) that its feature cannot be',
 };
 
 /** RFC 9457. The members after `request_id` come with some codes only. */

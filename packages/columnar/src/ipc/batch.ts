@@ -172,11 +172,13 @@ class ColumnReader {
   private indirect(id: number, type: NumberName, common: { length: number; valid?: Uint8Array }): Column {
     const value = this.dictionaries.get(id);
     if (value === undefined) throw broken('comes before the dictionary of one of its columns');
-    const indices = Int32Array.from(this.numbers(type, common.length) as NumberArray, Number);
+    // Checked before they are narrowed: 2^32 + 1 would be 1.
+    const indices = Int32Array.from(this.numbers(type, common.length) as NumberArray, (wide) => {
+      const index = Number(wide);
+      return index >= 0 && index < value.length ? index : -1;
+    });
     for (let row = 0; row < indices.length; row++) {
-      const index = indices[row] as number;
-      const isThere = index >= 0 && index < value.length;
-      if (!isThere && (common.valid === undefined || bitAt(common.valid, row))) {
+      if (indices[row] === -1 && (common.valid === undefined || bitAt(common.valid, row))) {
         throw broken('points to values that its dictionary does not have');
       }
     }
