@@ -52,7 +52,7 @@ export function mergedRows(
 ): AsyncGenerator<ResultRow[]> {
   return mergedRowsAs(deps, walk, merged, {
     read: (segments, firstRow, rows) => readRows(segments, firstRow, rows, outputs),
-    // Which tensors there are says a chunk that has some, and of a task that runs no chunk may be there yet.
+    // A chunk with a prediction says which tensors there are; of a task that runs there may be none yet.
     wanted: (known) => (outputs === 'default' ? TEXT_SEGMENTS : known && segmentsOf(known, outputs)),
   });
 }
