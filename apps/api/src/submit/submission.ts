@@ -6,8 +6,8 @@ import type { Admission } from '@millrace/tasks/admission';
 import type { Request, Response } from 'express';
 import type { ApiMetrics } from '../metrics.js';
 import { parseParameters } from '../query.js';
-import type { BatchMemory } from './batch-memory.js';
 import { type BodyFormat, type BodyLimits, bodyFormat, readBody } from './body.js';
+import type { BodyMemory } from './body-memory.js';
 import type { BodyRoom, PieceFormat, RecordLimits } from './body-splitter.js';
 import { type CheckedRows, checkRows } from './check-rows.js';
 import { type JsonLines, readJsonLines } from './json-lines.js';
@@ -22,7 +22,7 @@ export interface SubmissionDeps {
   admission: Admission;
   wholeBodies: WholeBodies;
   parquetBodies: ParquetBodies;
-  batchMemory: BatchMemory;
+  batchMemory: BodyMemory;
   limits: RecordLimits & {
     maxJsonBytes: number;
     maxParquetBytes: number;
