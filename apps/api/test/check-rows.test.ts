@@ -1,6 +1,8 @@
 /** The end of a check of rows that is not reached. */
 import type { Response } from 'express';
 import { describe, expect, it } from 'vitest';
+import { manifestOf } from '../../../packages/batch/test/manifest-of.js';
+import { arrowStream, PLAIN } from '../../../packages/columnar/test/arrow-stream.js';
 import { irisDescriptor, irisRows, toNdjson } from '../../../test/fixtures/iris.js';
 import { checkRows } from '../dist/submit/check-rows.js';
 
@@ -23,6 +25,22 @@ describe('a check of rows', () => {
     const checked = checkRows(rows, { room: ROOM, maxRows: 1e9 }, response);
     await expect(checked).rejects.toMatchObject({ code: 'upload_aborted' });
     expect(pieces).toBeLessThan(20);
+  });
+
+  it('leaves nothing held of what it took, as a dictionary', async () => {
+    const held: number[] = [];
+    const room = { ...ROOM, maxBatchBytes: 1e6, hold: (bytes: number) => void held.push(bytes) };
+    const manifest = manifestOf({ name: 'colour', type: 'category', values: ['red', 'green'] });
+    const entry = { ...ENTRY, model: { ...ENTRY.model, manifest } };
+    const sent = arrowStream(manifest, [{ colour: 'red' }, { colour: 'green' }], {
+      ...PLAIN,
+      dictionaries: true,
+    });
+    const rows = { entry, format: 'arrow' as const, bytes: [sent] };
+    const checked = await checkRows(rows, { room, maxRows: 10 }, { destroyed: false } as Response);
+    expect(checked.report()).toMatchObject({ rows: 2, valid: 2 });
+    expect(Math.max(...held)).toBeGreaterThan(0);
+    expect(held.at(-1)).toBe(0);
   });
 
   it('ends at the bound of a model that has none of its own', async () => {

@@ -52,9 +52,14 @@ export async function checkRows(
       await pause();
     }
   };
-  for await (const piece of bytes) await take(splitter.push(piece));
-  await take(splitter.end());
-  return check;
+  try {
+    for await (const piece of bytes) await take(splitter.push(piece));
+    await take(splitter.end());
+    return check;
+  } finally {
+    // The splitter goes; whoever takes the rows in afterwards has another.
+    room.hold(0);
+  }
 }
 
 function refuseUnchecked(rows: number, maxRows: number): void {
