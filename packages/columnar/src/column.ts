@@ -1,7 +1,7 @@
 /** The values of a column, as Arrow lays them out; of the layouts that there are for one type of value, one is enough. */
 import type { BigIntArray, NumberArray } from '@millrace/batch/manifest/element-types';
 import { float16Value } from '@millrace/batch/manifest/float16';
-import type { NumberName, ValueType } from './ipc/arrow-type.js';
+import type { NumberName } from './ipc/arrow-type.js';
 
 interface Common {
   /** Rows. */
@@ -76,17 +76,6 @@ export function isNull(column: Common & { kind: string }, row: number): boolean 
 /** Where the items of a row's list begin; those of the row before end there. */
 export function itemsStart({ offsets }: ListColumn, row: number): number {
   return typeof offsets === 'number' ? row * offsets : (offsets[row] as number);
-}
-
-export function valueTypeOfColumn(column: PlainColumn): ValueType {
-  switch (column.kind) {
-    case 'number':
-      return { kind: 'number', type: column.type };
-    case 'list':
-      return { kind: 'list', item: valueTypeOfColumn(column.items as PlainColumn) };
-    default:
-      return { kind: column.kind };
-  }
 }
 
 /** A row's value is a text that is not UTF-8. */

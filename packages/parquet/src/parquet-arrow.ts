@@ -1,7 +1,8 @@
 /** Reads a Parquet file as Arrow streams of one record batch each. */
+
+import { bitsOf } from '@millrace/columnar/bits';
 import type { Column } from '@millrace/columnar/column';
 import type { ArrowField, ArrowType } from '@millrace/columnar/ipc/arrow-type';
-import { bitsOf } from '@millrace/columnar/results/bits';
 import { ColumnChunker } from '@millrace/columnar/rows/column-chunker';
 import type { SchemaTree } from 'hyparquet';
 import { leafOf } from './parquet-column.js';

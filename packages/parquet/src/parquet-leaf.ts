@@ -1,9 +1,9 @@
 /** Puts the values of a Parquet column into Arrow's layout: numbers as they are, everything that is not one as text. */
 import { ELEMENT_TYPES } from '@millrace/batch/manifest/element-types';
+import { bitsOf } from '@millrace/columnar/bits';
 import type { Column } from '@millrace/columnar/column';
 import type { ArrowType, NumberName } from '@millrace/columnar/ipc/arrow-type';
-import { bitsOf } from '@millrace/columnar/results/bits';
-import { textColumn } from '@millrace/columnar/results/text-column';
+import { textColumn } from '@millrace/columnar/text-column';
 import type { SchemaElement } from 'hyparquet';
 import { leafPrinter } from './parquet-column.js';
 
