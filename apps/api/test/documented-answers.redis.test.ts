@@ -1,16 +1,23 @@
 import type { RowError } from '@millrace/batch/errors';
 import { ColumnBuilder } from '@millrace/batch/results/column';
 import { encodeChunk } from '@millrace/batch/results/encode-chunk';
+import { Utf8 } from 'apache-arrow';
 import request from 'supertest';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { tableStream } from '../../../packages/columnar/test/arrow-stream.js';
 import { IRIS_MANIFEST } from '../../../test/fixtures/iris.js';
 import { useRedis } from '../../../test/fixtures/redis.js';
 import { ALL, IRIS } from './every-model.js';
-import { type Harness, startHarness } from './harness.js';
+import { type Harness, LIMITS, startHarness } from './harness.js';
+import { ARROW, NDJSON } from './numbered-rows.js';
 import { type Json, publish, readDocument, validatorFor } from './openapi-document.js';
 import { SCHEDULE } from './schedules.js';
 import { storeReceiving } from './tasks.js';
 
+/** A line that is too long, and a column of texts where there should be numbers. */
+const LONG = 'x'.repeat(LIMITS.maxRowBytes + 1);
+const FEATURES = IRIS_MANIFEST.features.map(({ name }) => name);
+const TEXTS = Buffer.from(tableStream(FEATURES.map((name) => ({ name, type: new Utf8(), values: ['1'] }))));
 const redis = useRedis();
 let harness: Harness;
 
@@ -95,6 +102,8 @@ describe('what the application does is as documented', () => {
         '/batch-predict',
         request(harness.app).post('/batch-predict?model=iris').send('sepal_width\n1').type('text/csv'),
       ],
+      ['/batch-predict', request(harness.app).post('/batch-predict?model=iris').send(LONG).type(NDJSON)],
+      ['/batch-predict', request(harness.app).post('/batch-predict?model=iris').send(TEXTS).type(ARROW)],
     ];
     for (const [path, test, method] of [...cases, ...scheduleCases()]) {
       const { status, body, headers } = await test;

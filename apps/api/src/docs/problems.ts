@@ -71,7 +71,8 @@ const MEANING: Record<RequestCode, string> = {
   upload_interrupted:
     'the service was interrupted while it received the rows; nothing was accepted; `Retry-After` says when to send them again',
   upload_timeout: 'nothing was received for a while',
-  wrong_column_type: 'a column of Arrow or Parquet is of a type (`type`) that its feature cannot be',
+  wrong_column_type:
+    'a column of Arrow or Parquet (`column`) is of a type (`column_type`) that its feature cannot be',
 };
 
 /** RFC 9457. The members after `request_id` come with some codes only. */
@@ -89,6 +90,9 @@ export const Problem = z
     limit_bytes: z.int().optional(),
     limit_ratio: z.int().optional().describe('Of the inflated body to what was sent.'),
     limit_rows: z.int().optional(),
+    row: z.int().optional().describe('The row that is too long, counted from 0.'),
+    column: z.string().optional(),
+    column_type: z.string().optional().describe('What the column is, as pyarrow prints it.'),
     limit_runs: z.int().optional(),
     runs: z.int().optional().describe('Dates in the range, counted up to 10,000.'),
     in_flight_bytes: z.int().optional(),
