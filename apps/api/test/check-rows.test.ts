@@ -1,9 +1,10 @@
 /** The end of a check of rows that is not reached. */
+import { batchMessage, join, schemaMessage } from '@millrace/columnar/ipc/writer';
 import type { Response } from 'express';
 import { describe, expect, it } from 'vitest';
 import { manifestOf } from '../../../packages/batch/test/manifest-of.js';
 import { arrowStream, PLAIN } from '../../../packages/columnar/test/arrow-stream.js';
-import { irisDescriptor, irisRows, toNdjson } from '../../../test/fixtures/iris.js';
+import { IRIS_MANIFEST, irisDescriptor, irisRows, toNdjson } from '../../../test/fixtures/iris.js';
 import { checkRows } from '../dist/submit/check-rows.js';
 
 const ROOM = { maxRowBytes: 1024, maxBatchBytes: 1024, hold: () => {} };
@@ -27,6 +28,40 @@ describe('a check of rows', () => {
     expect(pieces).toBeLessThan(20);
   });
 
+  it('ends at the bound of a model that has none of its own', async () => {
+    const rows = { entry: ENTRY, format: 'ndjson' as const, bytes: [Buffer.from(PIECE)] };
+    const bounds = { room: ROOM, maxRows: 99 };
+    const checked = checkRows(rows, bounds, { destroyed: false } as Response);
+    await expect(checked).rejects.toMatchObject({ code: 'too_many_rows', details: { limit_rows: 99 } });
+    const whole = await checkRows(rows, { ...bounds, maxRows: 100 }, { destroyed: false } as Response);
+    expect(whole.report().rows).toBe(100);
+  });
+
+  it('ends there, too, when the rows take no bytes', async () => {
+    const empty = { kind: 'null' as const, length: 65_536 };
+    const types = IRIS_MANIFEST.features.map(({ name }) => ({ name, type: { kind: 'null' as const } }));
+    const batch = join(
+      batchMessage(
+        types.map(() => empty),
+        empty.length,
+      ),
+    );
+    let batches = 0;
+    function* bytes() {
+      yield schemaMessage(types);
+      for (;;) {
+        batches++;
+        yield batch;
+      }
+    }
+    expect(batch.length).toBeLessThan(500);
+    const rows = { entry: ENTRY, format: 'arrow' as const, bytes: bytes() };
+    const bounds = { room: ROOM, maxRows: 100_000 };
+    const checked = checkRows(rows, bounds, { destroyed: false } as Response);
+    await expect(checked).rejects.toMatchObject({ code: 'too_many_rows' });
+    expect(batches).toBe(2);
+  });
+
   it('leaves nothing held of what it took, as a dictionary', async () => {
     const held: number[] = [];
     const room = { ...ROOM, maxBatchBytes: 1e6, hold: (bytes: number) => void held.push(bytes) };
@@ -41,14 +76,5 @@ describe('a check of rows', () => {
     expect(checked.report()).toMatchObject({ rows: 2, valid: 2 });
     expect(Math.max(...held)).toBeGreaterThan(0);
     expect(held.at(-1)).toBe(0);
-  });
-
-  it('ends at the bound of a model that has none of its own', async () => {
-    const rows = { entry: ENTRY, format: 'ndjson' as const, bytes: [Buffer.from(PIECE)] };
-    const bounds = { room: ROOM, maxRows: 99 };
-    const checked = checkRows(rows, bounds, { destroyed: false } as Response);
-    await expect(checked).rejects.toMatchObject({ code: 'too_many_rows', details: { limit_rows: 99 } });
-    const whole = await checkRows(rows, { ...bounds, maxRows: 100 }, { destroyed: false } as Response);
-    expect(whole.report().rows).toBe(100);
   });
 });

@@ -49,6 +49,13 @@ describe('texts of Parquet as Arrow', () => {
 });
 
 describe('lists of Parquet as Arrow', () => {
+  it('are those of their rows', async () => {
+    const lists = [['a', null, 'é'], [], ['a']];
+    const found: unknown[] = [];
+    for await (const piece of arrowOf(rangesOf(listFile(lists, 'BYTE_ARRAY')))) found.push(...rowsOf(piece));
+    expect(found).toEqual(lists.map((list) => ({ list })));
+  });
+
   it('of one row that are too long are refused by the number of the row', async () => {
     const texts = new Array(33_000).fill('x'.repeat(64 * KIB));
     const buffer = listFile([['short'], texts], 'BYTE_ARRAY');

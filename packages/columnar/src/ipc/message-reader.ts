@@ -20,7 +20,7 @@ export interface MessageBounds {
 
 /** A message, or what is kept of several, is larger than it may be. */
 export class MessageTooLargeError extends Error {
-  /** @param what it is @param hint what to do about it */
+  /** @param what has so many bytes, in words, verb included @param hint what to do about it */
   constructor(
     what: string,
     bytes: number,

@@ -21,7 +21,7 @@ export interface ArrowSplitOptions extends ChunkBounds {
   manifest: Manifest;
   /** Of a record batch, and of all dictionaries. */
   maxBatchBytes: number;
-  /** As of `MessageReader`. */
+  /** Hears how many bytes of a message and of the dictionaries are in memory from now on, and may refuse them. */
   hold?: (bytes: number) => void;
 }
 
