@@ -28,7 +28,7 @@ import { createApp } from './app.js';
 import { ApiKeys } from './auth/api-keys.js';
 import type { ApiSettings } from './config.js';
 import { ApiMetrics, watchQueue, watchStore } from './metrics.js';
-import { BatchMemory } from './submit/batch-memory.js';
+import { batchMemory } from './submit/body-memory.js';
 import { ParquetBodies } from './submit/parquet-bodies.js';
 import { WholeBodies } from './submit/whole-bodies.js';
 
@@ -75,7 +75,7 @@ export async function startApi(settings: ApiSettings, log: Logger, stopWith: Sto
     claims: new ClaimStore(redis, keys, store, { leaseMs, keptMs: CLAIM_KEPT_MS }),
     admission: new Admission(admissionLimits(settings), room),
     wholeBodies: new WholeBodies(WHOLE_BODIES_MAX * settings.MAX_JSON_BYTES),
-    batchMemory: new BatchMemory(WHOLE_BODIES_MAX * settings.MAX_BATCH_BYTES),
+    batchMemory: batchMemory(WHOLE_BODIES_MAX * settings.MAX_BATCH_BYTES),
     parquetBodies: new ParquetBodies(WHOLE_BODIES_MAX * settings.MAX_PARQUET_BYTES),
     producer,
     catalog,

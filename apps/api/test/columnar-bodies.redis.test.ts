@@ -111,9 +111,10 @@ describe('columns', () => {
       {
         status: 422,
         code: 'wrong_column_type',
+        type: 'urn:millrace:problem:wrong_column_type',
         detail: 'the column "sepal_length" is of the Arrow type string; wanted is an integer or a float',
         column: 'sepal_length',
-        type: 'string',
+        column_type: 'string',
       },
     ],
   ].map(([name, bytes, problem]) => [name as string, Buffer.from(bytes as Uint8Array), problem as object]);

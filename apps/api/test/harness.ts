@@ -27,7 +27,7 @@ import { irisDescriptor } from '../../../test/fixtures/iris.js';
 import { createApp } from '../dist/app.js';
 import type { ApiKeys } from '../dist/auth/api-keys.js';
 import { ApiMetrics } from '../dist/metrics.js';
-import { BatchMemory } from '../dist/submit/batch-memory.js';
+import { batchMemory } from '../dist/submit/body-memory.js';
 import { ParquetBodies } from '../dist/submit/parquet-bodies.js';
 import { WholeBodies } from '../dist/submit/whole-bodies.js';
 
@@ -101,7 +101,7 @@ export async function startHarness(
       memoryUse: () => memoryUse(redis),
     }),
     wholeBodies: new WholeBodies(4 * limits.maxJsonBytes),
-    batchMemory: new BatchMemory(4 * limits.maxBatchBytes),
+    batchMemory: batchMemory(4 * limits.maxBatchBytes),
     parquetBodies: new ParquetBodies(4 * limits.maxParquetBytes),
     producer,
     catalog: new Catalog(redis, keys),

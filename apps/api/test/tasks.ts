@@ -7,15 +7,20 @@ import { newTask } from '../../../test/fixtures/task.js';
 import type { Harness } from './harness.js';
 import { ARROW } from './numbered-rows.js';
 
-/** The id of a task with chunks of so many rows, whose upload is under way. */
+/**
+ * The id of a task with chunks of so many rows, whose upload is under way.
+ * @param fingerprint of the files of its model; by default those that are served
+ */
 export async function storeReceiving(
   { store }: Pick<Harness, 'store'>,
   sizes: readonly number[],
+  fingerprint?: string,
 ): Promise<string> {
   const id = randomUUID();
-  await store.create(newTask({ id }));
+  await store.create(newTask(fingerprint === undefined ? { id } : { id, fingerprint }));
   for (const [index, rows] of sizes.entries()) {
-    await store.append(id, { index, firstRow: firstRowOf(sizes, index), rows, bytes: Buffer.from('…') });
+    const bytes = Buffer.from('1\n'.repeat(rows));
+    await store.append(id, { index, firstRow: firstRowOf(sizes, index), rows, bytes });
   }
   return id;
 }

@@ -1,9 +1,10 @@
 /** Files as a sink: where they may be, what appears, and what others see of them meanwhile. */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { toLine } from '@millrace/batch/results/read-chunk';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { AtomicFile, withoutFile } from '../dist/files/atomic-file.js';
 import { type FileSink, writeFileSink } from '../dist/sinks/file.js';
 import type { RunOutput, SinkContext } from '../dist/sinks/sink.js';
@@ -246,6 +247,7 @@ describe('a file sink', () => {
     await later.finish();
     await later.checkThere();
     await later.appear();
+    await later.settle();
     expect(content('a.ndjson')).toBe('half and half');
   });
 
@@ -263,6 +265,25 @@ describe('a file sink', () => {
     await old.discard();
     expect(content('a.ndjson.manifest.json')).toBe(manifest);
     expect(readdirSync(inFolder('')).sort()).toEqual(['a.ndjson', 'a.ndjson.manifest.json']);
+  });
+
+  it('leaves no older manifest beside a file that has appeared, when that is not brought to the disk', async () => {
+    await write('data/a.ndjson', { output: outputOf(resultRows(3)) });
+    const handle = await open(inFolder(''));
+    const prototype = Object.getPrototypeOf(handle) as FileHandle;
+    await handle.close();
+    const { sync } = prototype;
+    vi.spyOn(prototype, 'sync').mockImplementation(async function (this: FileHandle) {
+      const isFolder = (await this.stat()).isDirectory();
+      if (isFolder && content('a.ndjson') === TEXT) throw Object.assign(new Error('EIO'), { code: 'EIO' });
+      await sync.call(this);
+    });
+    await expect(write('data/a.ndjson')).rejects.toMatchObject({ code: 'sink_unavailable' });
+    vi.restoreAllMocks();
+    expect(content('a.ndjson')).toBe(TEXT);
+    expect(readdirSync(inFolder(''))).toEqual(['a.ndjson']);
+    await write('data/a.ndjson', { attempt: 2 });
+    expect(JSON.parse(content('a.ndjson.manifest.json'))).toMatchObject({ rows: { total: 25 } });
   });
 
   it('has no manifest to put beside the file of the attempt that has taken over', async () => {

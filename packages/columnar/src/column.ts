@@ -1,7 +1,7 @@
 /** The values of a column, as Arrow lays them out; of the layouts that there are for one type of value, one is enough. */
 import type { BigIntArray, NumberArray } from '@millrace/batch/manifest/element-types';
 import { float16Value } from '@millrace/batch/manifest/float16';
-import type { NumberName, ValueType } from './ipc/arrow-type.js';
+import type { NumberName } from './ipc/arrow-type.js';
 
 interface Common {
   /** Rows. */
@@ -46,7 +46,7 @@ export interface ListColumn extends Common {
 export interface IndirectColumn extends Common {
   kind: 'indirect';
   value: SharedValues;
-  /** Which of the values a row has; that of a row without one means nothing. */
+  /** Which of the values a row has; that of a row without one means nothing, and may be -1. */
   indices: Int32Array;
 }
 
@@ -76,17 +76,6 @@ export function isNull(column: Common & { kind: string }, row: number): boolean 
 /** Where the items of a row's list begin; those of the row before end there. */
 export function itemsStart({ offsets }: ListColumn, row: number): number {
   return typeof offsets === 'number' ? row * offsets : (offsets[row] as number);
-}
-
-export function valueTypeOfColumn(column: PlainColumn): ValueType {
-  switch (column.kind) {
-    case 'number':
-      return { kind: 'number', type: column.type };
-    case 'list':
-      return { kind: 'list', item: valueTypeOfColumn(column.items as PlainColumn) };
-    default:
-      return { kind: column.kind };
-  }
 }
 
 /** A row's value is a text that is not UTF-8. */

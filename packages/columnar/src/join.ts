@@ -1,5 +1,6 @@
 /** Puts rows of columns one after the other, in buffers of their own. */
 import { ELEMENT_TYPES, type NumberArray } from '@millrace/batch/manifest/element-types';
+import { bitsOf, setBit } from './bits.js';
 import {
   type BoolColumn,
   bitAt,
@@ -85,11 +86,8 @@ function plainSlice({ column, start, end }: Slice): Slice<PlainColumn> {
 function direct(column: IndirectColumn, start: number, end: number): NumberColumn | TextColumn {
   const { value, indices } = column;
   const length = end - start;
-  const valid = new Uint8Array((length + 7) >>> 3);
-  for (let at = 0; at < length; at++) {
-    const isThere = !isNull(column, start + at) && !isNull(value, indices[start + at] as number);
-    if (isThere) setBit(valid, at);
-  }
+  const isThere = (row: number) => !isNull(column, row) && !isNull(value, indices[row] as number);
+  const valid = bitsOf(length, (at) => isThere(start + at));
   if (value.kind === 'number') {
     const values = new ELEMENT_TYPES[value.type].array(length);
     for (let at = 0; at < length; at++) {
@@ -136,10 +134,6 @@ function joinBits(slices: readonly Slice<BoolColumn>[], length: number): Uint8Ar
     for (let row = start; row < end; row++, at++) if (bitAt(column.bits, row)) setBit(joined, at);
   }
   return joined;
-}
-
-function setBit(bits: Uint8Array, index: number): void {
-  bits[index >>> 3] = (bits[index >>> 3] as number) | (1 << (index & 7));
 }
 
 function joinNumbers(slices: readonly Slice<NumberColumn>[], length: number): NumberColumn['values'] {

@@ -27,6 +27,8 @@ import {
 export interface Choices {
   dictionaries: boolean;
   fixedLists: boolean;
+  /** Vectors by their values, as `v.0`, `v.1`, where every row has a whole one. */
+  spread?: boolean;
   /** Of record batches, in rows. */
   batchRows: number;
 }
@@ -43,15 +45,42 @@ export interface ArrowColumn {
 
 /** A stream with a column for each feature, and one of ids when a row has one. */
 export function arrowStream(manifest: Manifest, rows: readonly Row[], choices = PLAIN): Uint8Array {
-  const columns = manifest.features.map((feature): ArrowColumn => {
+  const columns = manifest.features.flatMap((feature): ArrowColumn[] => {
+    const { name } = feature;
+    const cells = rows.map((row) => (Object.hasOwn(row, name) ? row[name] : null));
+    if (choices.spread && isVector(feature, manifest) && cells.every(isWhole(feature))) {
+      return spreadColumns(
+        feature,
+        cells as unknown[][],
+        singleType(feature, feature.element, manifest, choices),
+      );
+    }
     const type = featureType(feature, manifest, choices);
-    const cell = (row: Row) => (Object.hasOwn(row, feature.name) ? row[feature.name] : null);
-    return { name: feature.name, type, values: rows.map((row) => arrowValue(cell(row), type)) };
+    return [{ name, type, values: cells.map((cell) => arrowValue(cell, type)) }];
   });
   if (rows.some((row) => row.id !== undefined) && columns.every(({ name }) => name !== 'id')) {
     columns.push({ name: 'id', type: new Utf8(), values: rows.map((row) => row.id ?? null) });
   }
   return tableStream(columns, choices.batchRows);
+}
+
+type Vector = Extract<Feature, { type: 'vector' }>;
+
+/** Whose columns could be no other feature, and no ids. */
+function isVector(feature: Feature, { features }: Manifest): feature is Vector {
+  if (feature.name === 'id') return false;
+  return feature.type === 'vector' && !features.some(({ name }) => name.startsWith(`${feature.name}.`));
+}
+
+const isWhole = (vector: Vector) => (cell: unknown) =>
+  Array.isArray(cell) && cell.length === vector.length && !cell.includes(null);
+
+function spreadColumns({ name, length }: Vector, cells: readonly unknown[][], type: DataType): ArrowColumn[] {
+  return Array.from({ length }, (_, at) => ({
+    name: `${name}.${at}`,
+    type,
+    values: cells.map((cell) => arrowValue(cell[at], type)),
+  }));
 }
 
 /** A stream of the columns, cut into record batches of so many rows. */

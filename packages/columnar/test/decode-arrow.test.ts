@@ -66,6 +66,7 @@ const anyCut = {
   choices: fc.record({
     dictionaries: fc.boolean(),
     fixedLists: fc.boolean(),
+    spread: fc.boolean(),
     batchRows: fc.integer({ min: 1, max: 3 }),
   }),
   maxRows: fc.integer({ min: 1, max: 4 }),

@@ -5,25 +5,22 @@ import type { Chunk } from '@millrace/batch/split/chunk-splitter';
 import { ArrowSplitter } from '@millrace/columnar/rows/arrow-splitter';
 import { decodeStored } from '@millrace/columnar/rows/decode-stored';
 import { expect, it } from 'vitest';
-import { manifestOf } from '../../batch/test/manifest-of.js';
 import { arrowStream } from './arrow-stream.js';
+import { fileNamed, MANIFEST } from './frames.js';
 
-const MANIFEST = manifestOf(
-  'a',
-  { name: 'n', type: 'int', default: 1 },
-  { name: 'colour', type: 'category', values: ['red', 'green'] },
-  { name: 'kind', type: 'category', values: ['x', 'y'] },
-  { name: 'pair', type: 'vector', length: 2 },
-);
 const ROWS = [
   { id: 'r0', a: 1, n: 2, colour: 'red', kind: 'x', pair: [1, 2] },
   { id: 'r1', a: 2, colour: 'green', kind: 'y', pair: [3, 4] },
   { a: 3, n: 4, colour: 'red', kind: 'x', pair: [5, 6] },
 ];
 const OPTIONS = { manifest: MANIFEST, maxRows: 2, maxBytes: 1e6, maxRowBytes: 1e6, maxBatchBytes: 1e6 };
-const STREAMS = [false, true].map((chosen) =>
-  arrowStream(MANIFEST, ROWS, { dictionaries: chosen, fixedLists: chosen, batchRows: 2 }),
-);
+const STREAMS = [
+  ...[false, true].map((chosen) =>
+    arrowStream(MANIFEST, ROWS, { dictionaries: chosen, fixedLists: chosen, spread: chosen, batchRows: 2 }),
+  ),
+  // Views of texts, and large lists.
+  ...['polars.arrows', 'large.arrows'].map((name) => new Uint8Array(fileNamed(name))),
+];
 const CODES = new Set([
   'duplicate_column',
   'malformed_body',

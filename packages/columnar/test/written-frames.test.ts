@@ -1,5 +1,4 @@
 /** Frames as pandas, polars and pyarrow write them; `files/make.py` has written these. */
-import { readFileSync } from 'node:fs';
 import { BatchError } from '@millrace/batch/errors';
 import type { DecodedChunk } from '@millrace/batch/rows/chunk-rows';
 import { RowReader } from '@millrace/batch/rows/row-reader';
@@ -10,21 +9,13 @@ import { pickRows } from '@millrace/columnar/rows/stored-chunk';
 import { StoredSplitter } from '@millrace/columnar/rows/stored-splitter';
 import { ParquetUnpacker } from '@millrace/parquet/parquet-unpacker';
 import { afterAll, describe, expect, it } from 'vitest';
-import { manifestOf } from '../../batch/test/manifest-of.js';
 import { valuesOf } from '../../batch/test/row-values.js';
+import { fileNamed, MANIFEST } from './frames.js';
 
-const MANIFEST = manifestOf(
-  'a',
-  { name: 'n', type: 'int', default: 1 },
-  { name: 'colour', type: 'category', values: ['red', 'green'] },
-  { name: 'kind', type: 'category', values: ['x', 'y'] },
-  { name: 'pair', type: 'vector', length: 2 },
-);
 const BOUNDS = { maxRows: 4, maxBytes: 1e6, maxRowBytes: 1e6 };
 const unpacker = new ParquetUnpacker(30_000);
 afterAll(() => unpacker.end());
 
-const fileNamed = (name: string) => readFileSync(new URL(`files/${name}`, import.meta.url));
 const decode = (chunk: { bytes: Uint8Array; firstRow: number; rows: number }) =>
   decodeStored({ ...chunk, format: 'arrow' }, new RowReader(MANIFEST), MANIFEST);
 

@@ -1,7 +1,8 @@
 /** Reads a Parquet file as Arrow streams of one record batch each. */
-import type { PlainColumn } from '@millrace/columnar/column';
+
+import { bitsOf } from '@millrace/columnar/bits';
+import type { Column } from '@millrace/columnar/column';
 import type { ArrowField, ArrowType } from '@millrace/columnar/ipc/arrow-type';
-import { bitsOf } from '@millrace/columnar/results/bits';
 import { ColumnChunker } from '@millrace/columnar/rows/column-chunker';
 import type { SchemaTree } from 'hyparquet';
 import { leafOf } from './parquet-column.js';
@@ -9,8 +10,9 @@ import { openParquet } from './parquet-file.js';
 import { type LeafReader, leafReader } from './parquet-leaf.js';
 import type { RandomAccess } from './random-access.js';
 
-/** Of a stream. */
-const BOUNDS = { maxRows: 65_536, maxBytes: 4 * 1024 * 1024, maxRowBytes: Number.POSITIVE_INFINITY };
+const MIB = 1024 * 1024;
+/** Of a stream. A row may have as many bytes as may be allowed anywhere; it is in memory whole. */
+const BOUNDS = { maxRows: 65_536, maxBytes: 4 * MIB, maxRowBytes: 64 * MIB };
 
 /** @throws Error that says what is wrong with the file */
 export async function* arrowOf(file: RandomAccess): AsyncGenerator<Uint8Array> {
@@ -25,7 +27,7 @@ export async function* arrowOf(file: RandomAccess): AsyncGenerator<Uint8Array> {
 }
 
 interface ColumnReader extends ArrowField {
-  read(values: ArrayLike<unknown>): PlainColumn;
+  read(values: ArrayLike<unknown>): Column;
 }
 
 function columnReader(column: SchemaTree): ColumnReader {
@@ -49,7 +51,7 @@ function depthOf(column: SchemaTree | undefined): number {
   return (column.element.repetition_type === 'REPEATED' ? 1 : 0) + depthOf(column.children[0]);
 }
 
-function readNested(values: ArrayLike<unknown>, depth: number, leaf: LeafReader): PlainColumn {
+function readNested(values: ArrayLike<unknown>, depth: number, leaf: LeafReader): Column {
   const { length } = values;
   const isThere = (at: number) => values[at] !== null && values[at] !== undefined;
   const valid = bitsOf(length, isThere);

@@ -14,7 +14,7 @@ import type { RandomAccess } from './random-access.js';
 
 /** The bytes of a row group are in memory at once. */
 const GROUP_BYTES_MAX = 512 * 1024 * 1024;
-/** So are as many values, of all columns together: a few bytes may stand for millions of them. */
+/** So are as many values, of all columns together: a few bytes may stand for millions of them. A list counts as one. */
 const VALUES_MAX = 4 * 1024 * 1024;
 
 const DECOMPRESSORS = {
@@ -39,7 +39,7 @@ export interface ParquetFile {
 
 /**
  * Broken files can make it compute for ever: it belongs in a thread that can be ended.
- * @param valuesMax how many are in memory at once; of one column at least those of a page are
+ * @param valuesMax how many are in memory at once; of one column at least those of a page are, of lists all of a row group
  * @throws Error that says what is wrong with the file
  */
 export async function openParquet(file: RandomAccess, valuesMax = VALUES_MAX): Promise<ParquetFile> {
@@ -67,7 +67,12 @@ async function* partsOf(
     useOffsetIndex: false,
   });
   const rowsAtOnce = Math.max(1, Math.floor(valuesMax / columns.length));
+  const lists = columns.filter(isList);
   for (const { rowStart: first, rowEnd: end } of scan.ranges) {
+    // Lists are unpacked whole, whatever rows are asked for; of a range that was just read, the scan has the parts.
+    for (const { element } of lists) {
+      await scan.readColumn({ column: element.name, rowStart: first, rowEnd: end });
+    }
     for (let rowStart = first; rowStart < end; rowStart += rowsAtOnce) {
       const rowEnd = Math.min(end, rowStart + rowsAtOnce);
       const values: ArrayLike<unknown>[] = [];
@@ -79,6 +84,10 @@ async function* partsOf(
     }
     reads.forget();
   }
+}
+
+function isList({ children, element }: SchemaTree): boolean {
+  return children.length > 0 || element.repetition_type === 'REPEATED';
 }
 
 function checkGroupSizes({ row_groups }: FileMetaData): void {

@@ -1,16 +1,16 @@
 /** Puts the values of a Parquet column into Arrow's layout: numbers as they are, everything that is not one as text. */
 import { ELEMENT_TYPES } from '@millrace/batch/manifest/element-types';
-import type { PlainColumn } from '@millrace/columnar/column';
+import { bitsOf } from '@millrace/columnar/bits';
+import type { Column } from '@millrace/columnar/column';
 import type { ArrowType, NumberName } from '@millrace/columnar/ipc/arrow-type';
-import { bitsOf } from '@millrace/columnar/results/bits';
-import { textColumn } from '@millrace/columnar/results/text-column';
+import { textColumn } from '@millrace/columnar/text-column';
 import type { SchemaElement } from 'hyparquet';
 import { leafPrinter } from './parquet-column.js';
 
 export interface LeafReader {
   type: ArrowType;
   /** @param isThere false for a value that is null */
-  read(values: ArrayLike<unknown>, isThere: (at: number) => boolean): PlainColumn;
+  read(values: ArrayLike<unknown>, isThere: (at: number) => boolean): Column;
 }
 
 /** @throws Error that says why no feature can take such a column */
@@ -92,18 +92,14 @@ function textReader(print: (value: unknown) => string): LeafReader {
   };
 }
 
-const NOTHING = new Uint8Array(0);
-
-/** Texts as the bytes that they are. */
+/** Texts as the bytes that they are. They stay where they are: many rows may share one, and be far longer than the file. */
 const BYTES: LeafReader = {
   type: { layout: 'utf8' },
   read(values, isThere) {
     const { length } = values;
-    const offsets = new Int32Array(length + 1);
-    const textAt = (at: number) => (isThere(at) ? (values[at] as Uint8Array) : NOTHING);
-    for (let at = 0; at < length; at++) offsets[at + 1] = (offsets[at] as number) + textAt(at).length;
-    const bytes = new Uint8Array(offsets[length] as number);
-    for (let at = 0; at < length; at++) bytes.set(textAt(at), offsets[at]);
-    return { kind: 'utf8', length, offsets, bytes };
+    const text = (at: number) => values[at] as Uint8Array;
+    const lengths = Int32Array.from({ length }, (_, at) => (isThere(at) ? text(at).length : 0));
+    const indices = Int32Array.from({ length }, (_, at) => at);
+    return { kind: 'indirect', length, value: { kind: 'texts', length, lengths, text }, indices };
   },
 };

@@ -31,7 +31,9 @@ parentPort?.on('message', (message: ToParquetThread) => {
 async function sendNext(): Promise<void> {
   try {
     const next = await pieces?.next();
-    tell(next?.value === undefined ? { kind: 'end' } : { kind: 'piece', bytes: next.value });
+    const bytes = next?.value;
+    if (bytes === undefined) tell({ kind: 'end' });
+    else tell({ kind: 'piece', bytes }, ownBuffer(bytes));
   } catch (error) {
     tell({ kind: 'malformed', message: (error as Error).message });
   }
@@ -54,6 +56,11 @@ function askedFor(byteLength: number): RandomAccess {
   };
 }
 
-function tell(message: FromParquetThread): void {
-  parentPort?.postMessage(message);
+function tell(message: FromParquetThread, moved: ArrayBuffer[] = []): void {
+  parentPort?.postMessage(message, moved);
+}
+
+/** What can be moved and need not be copied: the buffer of bytes that share it with nothing else. */
+function ownBuffer({ buffer, byteLength }: Uint8Array): ArrayBuffer[] {
+  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : [];
 }

@@ -18,7 +18,7 @@ export class ParquetUnpacker {
   /** @param stepMs how long one column of a row group may take */
   constructor(private readonly stepMs: number) {}
 
-  /** The pieces of a file. @throws ParquetError, and whatever reading its ranges throws */
+  /** The pieces of a file; another one may follow when they were read to their end. @throws ParquetError, and whatever reading its ranges throws */
   async *unpack(file: RandomAccess, as: ParquetOutput): AsyncGenerator<Uint8Array> {
     this.tell({ kind: 'open', byteLength: file.byteLength, as });
     this.tell({ kind: 'next' });
@@ -31,8 +31,9 @@ export class ParquetUnpacker {
           break;
         }
         case 'piece':
-          yield message.bytes;
+          // The next one is unpacked while this one is used.
           this.tell({ kind: 'next' });
+          yield message.bytes;
           break;
         case 'malformed':
           throw new ParquetError(message.message);

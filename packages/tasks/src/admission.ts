@@ -55,6 +55,11 @@ export class Admission {
     private readonly room: Room,
   ) {}
 
+  /** As many of one client may be in flight. */
+  get clientRows(): number {
+    return this.limits.client.rows;
+  }
+
   /** @throws BatchError `too_much_in_flight` of this client, `overloaded` by all or by what Redis holds */
   async admit(client: string): Promise<void> {
     const refusal = this.refusal(await this.current(), client);

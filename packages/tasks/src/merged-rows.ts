@@ -1,7 +1,13 @@
 /** The rows of a task in order, those that were retried with what has come of them last. */
 import { BatchError, type RowError } from '@millrace/batch/errors';
 import type { Segments } from '@millrace/batch/results/encode-chunk';
-import { errorsOf, type Outputs, type ResultRow, readRows } from '@millrace/batch/results/read-chunk';
+import {
+  errorsOf,
+  type Outputs,
+  type ResultRow,
+  readRows,
+  segmentsOf,
+} from '@millrace/batch/results/read-chunk';
 import { isRetryable } from '@millrace/batch/retry';
 import type { Task } from '@millrace/batch/task';
 import type { RetryStore } from '@millrace/queue/retry-store';
@@ -26,6 +32,17 @@ export type ReadRows<Row extends MergedRow> = (
   rows: number,
 ) => Iterable<Row>;
 
+/** The segments that a chunk is to be read by; undefined for all. @param known those that were read of a chunk with a prediction */
+export type WantedSegments = (known: Segments | undefined) => readonly string[] | undefined;
+
+/** How rows are read, and out of what. */
+export interface Reading<Row extends MergedRow> {
+  read: ReadRows<Row>;
+  wanted: WantedSegments;
+}
+
+const TEXT_SEGMENTS = ['errors', 'ids', 'lines'];
+
 /** The rows of each chunk, as text. @param merged as of `mergedRowsAs` @throws BatchError `result_expired` */
 export function mergedRows(
   deps: RowDeps,
@@ -33,9 +50,11 @@ export function mergedRows(
   merged: readonly Task[],
   outputs: Outputs,
 ): AsyncGenerator<ResultRow[]> {
-  return mergedRowsAs(deps, walk, merged, (segments, firstRow, rows) =>
-    readRows(segments, firstRow, rows, outputs),
-  );
+  return mergedRowsAs(deps, walk, merged, {
+    read: (segments, firstRow, rows) => readRows(segments, firstRow, rows, outputs),
+    // A chunk with a prediction says which tensors there are; of a task that runs there may be none yet.
+    wanted: (known) => (outputs === 'default' ? TEXT_SEGMENTS : known && segmentsOf(known, outputs)),
+  });
 }
 
 /**
@@ -47,16 +66,18 @@ export async function* mergedRowsAs<Row extends MergedRow>(
   deps: RowDeps,
   walk: ChunkWalk,
   merged: readonly Task[],
-  read: ReadRows<Row>,
+  reading: Reading<Row>,
 ): AsyncGenerator<Row[]> {
-  const retried = new RetriedRows(deps, walk.task.id, merged, read);
+  const retried = new RetriedRows(deps, walk.task.id, merged, reading);
+  let known: Segments | undefined;
   const readOne = async (index: number) => {
-    const chunk = await readChunk(deps.store, walk.task.id, index);
+    const chunk = await readChunk(deps.store, walk.task.id, index, reading.wanted(known));
+    if (chunk?.segments.columns !== undefined) known = chunk.segments;
     return chunk && { index, ...chunk };
   };
   try {
     for await (const { index, segments, firstRow, rows } of walk.each(readOne)) {
-      const found = Array.from(read(segments, firstRow, rows));
+      const found = Array.from(reading.read(segments, firstRow, rows));
       for (const [place, row] of found.entries()) {
         if (merged.length === 0 || row.error === undefined || !isRetryable(row.error.code)) continue;
         found[place] = renumbered(await retried.next(index), row.row);
@@ -76,7 +97,7 @@ class RetriedRows<Row extends MergedRow> {
     private readonly deps: RowDeps,
     private readonly task: string,
     private readonly merged: readonly Task[],
-    private readonly read: ReadRows<Row>,
+    private readonly reading: Reading<Row>,
   ) {}
 
   /** @param chunk that the row is in; the first one says where to begin */
@@ -94,7 +115,7 @@ class RetriedRows<Row extends MergedRow> {
   private async from(chunk: number): Promise<AsyncGenerator<Row>> {
     const rowsBefore = await this.deps.retryStore.rowsBefore(this.task, chunk);
     if (rowsBefore === undefined) throw gone();
-    return rowsFrom(this.deps, this.merged, rowsBefore, this.read);
+    return rowsFrom(this.deps, this.merged, rowsBefore, this.reading);
   }
 }
 
@@ -102,11 +123,11 @@ async function* rowsFrom<Row extends MergedRow>(
   deps: RowDeps,
   [task, ...merged]: readonly Task[],
   row: number,
-  read: ReadRows<Row>,
+  reading: Reading<Row>,
 ): AsyncGenerator<Row> {
   if (task === undefined) return;
   const walk = finishedWalk(task, await chunkOfRow(deps.store, task, row));
-  for await (const rows of mergedRowsAs(deps, walk, merged, read)) {
+  for await (const rows of mergedRowsAs(deps, walk, merged, reading)) {
     for (const each of rows) if (each.row >= row) yield each;
   }
 }

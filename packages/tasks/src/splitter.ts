@@ -6,17 +6,22 @@ import { ChunkSplitter } from '@millrace/batch/split/chunk-splitter';
 import type { LineFormat } from '@millrace/batch/split/record-borders';
 
 /** A chunk is closed when it has reached this. */
-export const CHUNK_BYTES = 2 * 1024 * 1024;
+const CHUNK_BYTES = 2 * 1024 * 1024;
+
+/** Of a chunk that keeps an inference thread busy. */
+export function chunkBounds(model: ModelDescriptor): { maxRows: number; maxBytes: number } {
+  return { maxRows: rowsPerChunk(model), maxBytes: CHUNK_BYTES };
+}
 
 /**
  * `columns` is filled by the header line, which comes before the first chunk; it stays empty for NDJSON.
- * @param bounds of one chunk; by default what keeps an inference thread busy
+ * @param bounds of one chunk
  */
 export function createSplitter(
   model: ModelDescriptor,
   format: LineFormat,
   maxRecordBytes: number,
-  bounds = { maxRows: rowsPerChunk(model), maxBytes: CHUNK_BYTES },
+  bounds = chunkBounds(model),
 ) {
   const columns: CsvColumn[] = [];
   const options = { format, ...bounds, maxRecordBytes };

@@ -36,9 +36,10 @@ const MEANING: Record<RequestCode, string> = {
   nothing_to_retry: 'no row of the task failed, expired or was cancelled',
   overloaded:
     'there is too much in flight, or the store is nearly full; nothing was accepted; `Retry-After` says when to try again',
-  record_batch_too_large: 'a record batch of an Arrow stream is larger than the limit (`limit_bytes`)',
+  record_batch_too_large:
+    'a record batch of an Arrow stream, its metadata or its dictionaries are larger than the limit (`limit_bytes`)',
   result_expired: 'the task was there, its results are no longer',
-  row_too_large: 'a line or record is longer than the limit',
+  row_too_large: 'a line, a record or a row of columns (`row`) is longer than the limit (`limit_bytes`)',
   run_exists: 'there is a run of this date: it is under way, or `force` is needed to make it once more',
   schedule_exists: 'there is a schedule of this name, yours or another client’s',
   schedule_from_file: 'the schedule comes from a file, which wins over requests: change the file',
@@ -49,7 +50,8 @@ const MEANING: Record<RequestCode, string> = {
   task_unfinished: 'the task has not ended; its rows can be retried once it has',
   too_many_retries: 'the rows of the task have been retried as often as they may be',
   store_unavailable: 'the service cannot take or give anything now; `Retry-After` says when to try again',
-  too_many_rows: 'more rows than the model allows one task; `limit_rows` says how many',
+  too_many_rows:
+    'more rows than the model allows one task, or than are checked in one request; `limit_rows` says how many',
   too_many_runs: 'more runs than one request may make, or than may wait; `limit_runs` says how many',
   too_many_schedules: 'there are as many schedules as there may be',
   too_much_in_flight:
@@ -69,7 +71,8 @@ const MEANING: Record<RequestCode, string> = {
   upload_interrupted:
     'the service was interrupted while it received the rows; nothing was accepted; `Retry-After` says when to send them again',
   upload_timeout: 'nothing was received for a while',
-  wrong_column_type: 'an Arrow column is of a type (`type`) that its feature cannot be',
+  wrong_column_type:
+    'a column of Arrow or Parquet (`column`) is of a type (`column_type`) that its feature cannot be',
 };
 
 /** RFC 9457. The members after `request_id` come with some codes only. */
@@ -87,6 +90,9 @@ export const Problem = z
     limit_bytes: z.int().optional(),
     limit_ratio: z.int().optional().describe('Of the inflated body to what was sent.'),
     limit_rows: z.int().optional(),
+    row: z.int().optional().describe('The row that is too long, counted from 0.'),
+    column: z.string().optional(),
+    column_type: z.string().optional().describe('What the column is, as pyarrow prints it.'),
     limit_runs: z.int().optional(),
     runs: z.int().optional().describe('Dates in the range, counted up to 10,000.'),
     in_flight_bytes: z.int().optional(),

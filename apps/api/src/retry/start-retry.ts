@@ -1,13 +1,12 @@
 /** Makes a task of those rows of a finished task that can be retried. The order of steps is the retry store's. */
 import { BatchError } from '@millrace/batch/errors';
-import { rowsPerChunk } from '@millrace/batch/model';
 import { retryableRows } from '@millrace/batch/retry';
 import { ChunkSplitter } from '@millrace/batch/split/chunk-splitter';
 import { isTerminal } from '@millrace/batch/status';
 import type { Task } from '@millrace/batch/task';
 import { StoredSplitter } from '@millrace/columnar/rows/stored-splitter';
 import type { RowDeps } from '@millrace/tasks/merged-rows';
-import { CHUNK_BYTES } from '@millrace/tasks/splitter';
+import { chunkBounds } from '@millrace/tasks/splitter';
 import { Upload } from '@millrace/tasks/upload';
 import type { SubmitDeps } from '../submit/submit.js';
 import { retryRecords } from './retry-records.js';
@@ -38,7 +37,7 @@ export async function startRetry(
   try {
     // The rows have been taken once: no limit that has changed since refuses them.
     const maxRowBytes = Number.POSITIVE_INFINITY;
-    const bounds = { maxRows: rowsPerChunk(descriptor), maxBytes: CHUNK_BYTES };
+    const bounds = chunkBounds(descriptor);
     const splitter =
       format === 'arrow'
         ? new StoredSplitter({ ...bounds, maxRowBytes })

@@ -1,5 +1,5 @@
 /** How the body of a request is cut into chunks: lines by their ends, columns by their rows. */
-import { type ModelDescriptor, rowsPerChunk } from '@millrace/batch/model';
+import type { ModelDescriptor } from '@millrace/batch/model';
 import type { CsvColumn } from '@millrace/batch/rows/row-reader';
 import type { Splitter } from '@millrace/batch/split/chunk-splitter';
 import type { ChunkFormat } from '@millrace/batch/task';
@@ -7,7 +7,7 @@ import type { ArrowField } from '@millrace/columnar/ipc/arrow-type';
 import { ArrowSplitter } from '@millrace/columnar/rows/arrow-splitter';
 import { planColumns } from '@millrace/columnar/rows/plan';
 import { StoredSplitter } from '@millrace/columnar/rows/stored-splitter';
-import { CHUNK_BYTES, createSplitter } from '@millrace/tasks/splitter';
+import { chunkBounds, createSplitter } from '@millrace/tasks/splitter';
 
 /** Of the pieces of a body: Parquet comes unpacked, JSON as lines. */
 export type PieceFormat = 'ndjson' | 'csv' | 'arrow' | 'parquet';
@@ -23,13 +23,13 @@ export type BodyRoom = RecordLimits & { hold(bytes: number): void };
 
 /**
  * `columns` says what the fields of CSV records hold once the header line has come; it stays empty for other formats.
- * @param bounds of one chunk; by default what keeps an inference thread busy
+ * @param bounds of one chunk
  */
 export function splitterOf(
   model: ModelDescriptor,
   format: PieceFormat,
   { maxRowBytes, maxBatchBytes, hold }: BodyRoom,
-  bounds = { maxRows: rowsPerChunk(model), maxBytes: CHUNK_BYTES },
+  bounds = chunkBounds(model),
 ): { columns: CsvColumn[]; splitter: Splitter } {
   const { manifest } = model;
   switch (format) {

@@ -27,15 +27,17 @@ export class ParquetBodies {
    */
   async *unpack(body: Buffer): AsyncGenerator<Uint8Array> {
     if (this.running >= THREADS_MAX) throw tooMany();
-    this.running++;
     const unpacker = new ParquetUnpacker(this.stepMs);
+    this.running++;
     try {
       yield* unpacker.unpack(rangesOf(body), 'arrow');
     } catch (error) {
       throw error instanceof ParquetError ? malformed(error) : error;
     } finally {
-      this.running--;
-      await unpacker.end();
+      // Its memory is taken until it has ended.
+      await unpacker.end().finally(() => {
+        this.running--;
+      });
     }
   }
 }

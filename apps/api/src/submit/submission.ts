@@ -1,22 +1,15 @@
-/** Understands a request as far as its kind asks for: which model, which options, and its rows as lines. */
-import { RowCheck } from '@millrace/batch/rows/row-check';
-import { RowReader } from '@millrace/batch/rows/row-reader';
+/** Understands a request as far as its kind asks for: which model, which options, and its rows as pieces. */
+import type { RowCheck } from '@millrace/batch/rows/row-check';
 import { refuseInvalid } from '@millrace/batch/rows/validate-rows';
-import type { Chunk } from '@millrace/batch/split/chunk-splitter';
-import { decodeStored } from '@millrace/columnar/rows/decode-stored';
 import type { Catalog, CatalogEntry } from '@millrace/queue/catalog';
+import type { Admission } from '@millrace/tasks/admission';
 import type { Request, Response } from 'express';
 import type { ApiMetrics } from '../metrics.js';
 import { parseParameters } from '../query.js';
-import type { BatchMemory } from './batch-memory.js';
 import { type BodyFormat, type BodyLimits, bodyFormat, readBody } from './body.js';
-import {
-  type BodyRoom,
-  chunkFormat,
-  type PieceFormat,
-  type RecordLimits,
-  splitterOf,
-} from './body-splitter.js';
+import type { BodyMemory } from './body-memory.js';
+import type { BodyRoom, PieceFormat, RecordLimits } from './body-splitter.js';
+import { type CheckedRows, checkRows } from './check-rows.js';
 import { type JsonLines, readJsonLines } from './json-lines.js';
 import { SubmitQuery } from './options.js';
 import type { ParquetBodies } from './parquet-bodies.js';
@@ -26,9 +19,10 @@ import type { WholeBodies } from './whole-bodies.js';
 export interface SubmissionDeps {
   catalog: Catalog;
   metrics: ApiMetrics;
+  admission: Admission;
   wholeBodies: WholeBodies;
   parquetBodies: ParquetBodies;
-  batchMemory: BatchMemory;
+  batchMemory: BodyMemory;
   limits: RecordLimits & {
     maxJsonBytes: number;
     maxParquetBytes: number;
@@ -98,23 +92,16 @@ async function readChecked(
 ): Promise<Omit<Submission, 'expiresInMs'>> {
   const body = await readWholeBody(deps, intake);
   const pieces = () => (format === 'parquet' ? deps.parquetBodies.unpack(body) : [body]);
-  const { manifest } = entry.model;
-  const reader = new RowReader(manifest);
-  const check = new RowCheck();
-  const { splitter, columns } = splitterOf(
-    entry.model,
-    format,
-    roomFor(deps, intake.request.res as Response),
-  );
-  const add = (chunks: Iterable<Chunk>) => {
-    for (const chunk of chunks) {
-      check.addChunk(decodeStored({ ...chunk, format: chunkFormat(format), columns }, reader, manifest));
-    }
-  };
-  for await (const piece of pieces()) add(splitter.push(piece));
-  add(splitter.end());
+  const check = await checkForClient(deps, intake, { entry, format, bytes: pieces() });
   refuseInvalid(check.report());
   return { entry, sentAs: format, format, bytes: pieces() };
+}
+
+/** Checks rows until all are, or the client of the request has gone. @throws BatchError as `checkRows` */
+export function checkForClient(deps: SubmissionDeps, intake: Intake, rows: CheckedRows): Promise<RowCheck> {
+  const response = intake.request.res as Response;
+  const bounds = { room: roomFor(deps, response), maxRows: deps.admission.clientRows };
+  return checkRows(rows, bounds, response);
 }
 
 export function milliseconds(seconds: number | undefined): number | undefined {

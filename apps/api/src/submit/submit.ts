@@ -11,7 +11,6 @@ import type { Producer } from '@millrace/queue/producer';
 import type { RetryStore } from '@millrace/queue/retry-store';
 import type { TaskIds } from '@millrace/queue/task-ids';
 import type { TaskStore } from '@millrace/queue/task-store';
-import type { Admission } from '@millrace/tasks/admission';
 import { Upload } from '@millrace/tasks/upload';
 import type { Request, RequestHandler, Response } from 'express';
 import { waitingFor } from '../models.js';
@@ -41,7 +40,6 @@ export interface SubmitDeps extends SubmissionDeps {
   ids: TaskIds;
   retryStore: RetryStore;
   claims: ClaimStore;
-  admission: Admission;
   producer: Producer;
   events: FinishedEvents;
   log: Logger;

@@ -50,6 +50,10 @@ export class AtomicFile {
   /** Gives the finished file its name, in place of an older one. */
   async appear(): Promise<void> {
     await rename(this.temporary, this.path);
+  }
+
+  /** Brings its name to the disk, once it has it. */
+  async settle(): Promise<void> {
     await syncFolder(dirname(this.path));
     await this.file.close();
   }
@@ -75,7 +79,7 @@ export async function removeLeft(path: string, writer: Writer): Promise<void> {
 
 /**
  * Does `work` while no file is at a path. The one that was there is gone for good afterwards, and back when the work fails,
- * unless there is another one by then.
+ * unless there is another one by then: work that fails must have done nothing.
  */
 export async function withoutFile(path: string, writer: Writer, work: () => Promise<void>): Promise<void> {
   const aside = temporaryPath(path, writer);

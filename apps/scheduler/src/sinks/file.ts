@@ -53,7 +53,7 @@ export const writeFileSink: WriteSink<FileSink, FileSinkDeps> = async (sink, dep
 interface Replacement {
   writer: Writer;
   context: SinkContext;
-  /** What is to be otherwise while the new file appears, which is whole, and nobody else has taken the run over. */
+  /** What is to be otherwise while the new file appears, which is whole, and nobody else has taken the run over. Either it appears, or that fails. */
   around?(appear: () => Promise<void>): Promise<void>;
 }
 
@@ -78,6 +78,7 @@ async function replace(
     await writable(path, async () => {
       await file.checkThere();
       await around(() => file.appear());
+      await file.settle();
     });
   } catch (error) {
     await file.discard();

@@ -72,6 +72,12 @@ export function headsOf(segments: Segments, outputs: Outputs): ColumnHead[] | un
   return segments.columns && shownHeads(segments.columns, outputs).map(({ head }) => head);
 }
 
+/** The segments of any chunk of the version that have its shown tensors, ids and errors; undefined as of `headsOf`. */
+export function segmentsOf(segments: Segments, outputs: Outputs): string[] | undefined {
+  const shown = segments.columns && shownHeads(segments.columns, outputs);
+  return shown && ['errors', 'ids', 'columns', ...shown.map(({ index }) => `column:${index}`)];
+}
+
 /** The output tensors of a chunk that are shown; none when no row was predicted. */
 export function columnsOf(segments: Segments, outputs: Outputs): Column[] {
   if (segments.columns === undefined) return [];

@@ -16,11 +16,12 @@ export interface Batch {
 }
 
 const CODECS: Readonly<Record<number, string>> = { 0: 'LZ4', 1: 'ZSTD' };
-/** Rows that a batch may have without a byte for them: a column that is all null has none. */
+/** Rows, or nulls in lists, that a batch may have without a byte for them: a column that is all null has none. */
 const EMPTY_ROWS_MAX = 65_536;
 
 /**
  * @param header of a record batch, or the one within a dictionary batch
+ * @param emptyRowsMax how many rows, or nulls in lists, may have no bytes
  * @throws MalformedArrowError, CompressedArrowError
  */
 export function readBatch(
@@ -28,20 +29,26 @@ export function readBatch(
   header: Table,
   body: Uint8Array,
   dictionaries: Dictionaries,
+  emptyRowsMax = EMPTY_ROWS_MAX,
 ): Batch {
   const compression = header.table(3);
   if (compression !== undefined) {
     throw new CompressedArrowError(CODECS[compression.int8(0)] ?? 'a codec of no known name');
   }
   const rows = header.size(0);
-  if (rows > 8 * body.length + EMPTY_ROWS_MAX) throw broken('has more rows than bytes for them');
+  const rowsMax = 8 * body.length + emptyRowsMax;
+  if (rows > rowsMax) throw moreRowsThanBytes();
   const buffers = new Buffers(header, body);
   const columns = fields.map(({ type }) => {
-    const column = new ColumnReader(buffers, dictionaries).read(type);
+    const column = new ColumnReader(buffers, dictionaries, rowsMax).read(type);
     if (column.length !== rows) throw broken('has columns of different lengths');
     return column;
   });
   return { rows, columns };
+}
+
+function moreRowsThanBytes(): MalformedArrowError {
+  return broken('has more rows than bytes for them');
 }
 
 function broken(how: string): MalformedArrowError {
@@ -52,7 +59,8 @@ function broken(how: string): MalformedArrowError {
 class Buffers {
   private readonly nodes: [length: number, nulls: number][];
   private readonly places: [offset: number, length: number][];
-  private readonly variadic: Table;
+  /** How many buffers are behind each column of views. */
+  private readonly variadic: number[];
   private node = 0;
   private buffer = 0;
   private view = 0;
@@ -63,7 +71,7 @@ class Buffers {
   ) {
     this.nodes = header.pairs(1);
     this.places = header.pairs(2);
-    this.variadic = header;
+    this.variadic = header.sizes(4);
   }
 
   nextLength(): [length: number, nulls: number] {
@@ -82,7 +90,7 @@ class Buffers {
 
   /** Those behind the views of a column, of which there may be any number. */
   nextVariadic(): Uint8Array[] {
-    const length = this.variadic.sizes(4)[this.view++] ?? 0;
+    const length = this.variadic[this.view++] ?? 0;
     if (length > this.places.length) throw broken('lacks buffers of its columns');
     return Array.from({ length }, () => this.next());
   }
@@ -92,10 +100,13 @@ class ColumnReader {
   constructor(
     private readonly buffers: Buffers,
     private readonly dictionaries: Dictionaries,
+    /** Of a column within a list, too: nulls have no bytes. */
+    private readonly rowsMax: number,
   ) {}
 
   read(type: ArrowType): Column {
     const [length, nulls] = this.buffers.nextLength();
+    if (length > this.rowsMax) throw moreRowsThanBytes();
     if (type.layout === 'null') return { kind: 'null', length };
     const valid = validity(this.buffers.next(), length, nulls);
     const common = valid === undefined ? { length } : { length, valid };
@@ -161,11 +172,13 @@ class ColumnReader {
   private indirect(id: number, type: NumberName, common: { length: number; valid?: Uint8Array }): Column {
     const value = this.dictionaries.get(id);
     if (value === undefined) throw broken('comes before the dictionary of one of its columns');
-    const indices = Int32Array.from(this.numbers(type, common.length) as NumberArray, Number);
+    // Checked before they are narrowed: 2^32 + 1 would be 1.
+    const indices = Int32Array.from(this.numbers(type, common.length) as NumberArray, (wide) => {
+      const index = Number(wide);
+      return index >= 0 && index < value.length ? index : -1;
+    });
     for (let row = 0; row < indices.length; row++) {
-      const index = indices[row] as number;
-      const isThere = index >= 0 && index < value.length;
-      if (!isThere && (common.valid === undefined || bitAt(common.valid, row))) {
+      if (indices[row] === -1 && (common.valid === undefined || bitAt(common.valid, row))) {
         throw broken('points to values that its dictionary does not have');
       }
     }

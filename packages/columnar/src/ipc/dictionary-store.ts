@@ -3,7 +3,7 @@ import type { SharedValues } from '../column.js';
 import type { ArrowField, ArrowType } from './arrow-type.js';
 import { readBatch, sharedValues } from './batch.js';
 import { MalformedArrowError, type Table } from './flatbuffer.js';
-import { MessageTooLargeError } from './message-reader.js';
+import { DICTIONARY_HINT, MessageTooLargeError } from './message-reader.js';
 
 export class DictionaryStore {
   /** By the number that the schema gives them. */
@@ -18,6 +18,11 @@ export class DictionaryStore {
     private readonly maxBytes: number,
   ) {
     this.types = dictionaryTypes(fields.map(({ type }) => type));
+  }
+
+  /** As long as columns may point into them. */
+  get heldBytes(): number {
+    return this.totalBytes;
   }
 
   /** Takes a dictionary in, in place of the one before. @throws MalformedArrowError, MessageTooLargeError */
@@ -37,7 +42,10 @@ export class DictionaryStore {
     this.bytes.set(id, body.length);
     if (this.totalBytes > this.maxBytes) {
       throw new MessageTooLargeError(
-        `the dictionaries have ${this.totalBytes} bytes, more than ${this.maxBytes}`,
+        'the dictionaries have',
+        this.totalBytes,
+        this.maxBytes,
+        DICTIONARY_HINT,
       );
     }
     const { columns } = readBatch([{ name: '', type }], batch, body, this.values);

@@ -9,6 +9,9 @@ export class MalformedArrowError extends Error {}
 /** What may be read of one buffer, in multiples of its size: tables that point to each other could be read for ever. */
 const READS_MAX = 4;
 
+/** For a table that is pointed to, which becomes objects; many may point to one. */
+const TABLE_READS = 32;
+
 export class Table {
   private constructor(
     private readonly view: DataView,
@@ -92,7 +95,7 @@ export class Table {
   }
 
   private tableAt(at: number): Table {
-    this.charge(4);
+    this.charge(TABLE_READS);
     return new Table(this.view, at + this.view.getUint32(at, true), this.reads);
   }
 

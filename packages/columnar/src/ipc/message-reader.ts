@@ -12,8 +12,34 @@ export interface Message {
   body: Uint8Array;
 }
 
-/** A message is larger than it may be. */
-export class MessageTooLargeError extends Error {}
+/** In bytes. */
+export interface MessageBounds {
+  metadata: number;
+  body: number;
+}
+
+/** A message, or what is kept of several, is larger than it may be. */
+export class MessageTooLargeError extends Error {
+  /** @param what has so many bytes, in words, verb included @param hint what to do about it */
+  constructor(
+    what: string,
+    bytes: number,
+    readonly limitBytes: number,
+    readonly hint: string,
+  ) {
+    super(`${what} ${bytes} bytes, more than ${limitBytes}`);
+  }
+}
+
+const HINTS: Readonly<Record<MessageKind | 'metadata', string>> = {
+  metadata: 'send fewer columns, with pyarrow: without metadata of their own (replace_schema_metadata)',
+  schema: 'a schema has no body',
+  dictionary: 'send the column as strings, or with fewer categories',
+  batch: 'write smaller record batches, with pyarrow: writer.write_table(table, max_chunksize=10_000)',
+};
+
+/** As of a dictionary that is too large by itself. */
+export const DICTIONARY_HINT = HINTS.dictionary;
 
 const KINDS: Readonly<Record<number, MessageKind>> = { 1: 'schema', 2: 'dictionary', 3: 'batch' };
 const CONTINUATION = 0xffffffff;
@@ -29,13 +55,15 @@ export class MessageReader {
   private target = new Uint8Array(PREFIX_BYTES);
   private filled = 0;
   private open: Pick<Message, 'kind' | 'header'> | undefined;
+  /** Of the message whose body is read. */
+  private metadataBytes = 0;
 
   /**
-   * @param maxBytes of one message, its metadata and its body each
-   * @param hold hears how many bytes of a body are in memory from now on, and may refuse them
+   * @param bounds of one message
+   * @param hold hears how many bytes of a message are in memory from now on, and may refuse them
    */
   constructor(
-    private readonly maxBytes: number,
+    private readonly bounds: MessageBounds,
     private readonly hold: (bytes: number) => void = () => {},
   ) {}
 
@@ -50,6 +78,8 @@ export class MessageReader {
       this.target.set(part, this.filled);
       this.filled += part.length;
       at += part.length;
+      // What has come, not what was announced: that would cost nothing, and take the room of others.
+      if (this.stage !== 'prefix') this.hold(this.metadataBytes + this.filled);
       while (this.filled === this.target.length && this.target.length > 0) {
         const message = this.take();
         if (message === undefined) continue;
@@ -78,6 +108,7 @@ export class MessageReader {
       case 'metadata': {
         const { kind, header, bodyBytes } = readMessage(bytes);
         this.open = { kind, header };
+        this.metadataBytes = bytes.length;
         if (bodyBytes === 0) return this.finish(new Uint8Array(0));
         this.expect('body', bodyBytes);
         return undefined;
@@ -105,18 +136,24 @@ export class MessageReader {
 
   private finish(body: Uint8Array): Message {
     const message = { ...(this.open as Pick<Message, 'kind' | 'header'>), body };
+    this.metadataBytes = 0;
     this.expect('prefix', PREFIX_BYTES);
     return message;
   }
 
   private expect(stage: 'prefix' | 'metadata' | 'body', bytes: number): void {
-    if (bytes > this.maxBytes) {
-      throw new MessageTooLargeError(`a message has ${bytes} bytes, more than ${this.maxBytes}`);
-    }
-    if (stage === 'body') this.hold(bytes);
+    if (stage !== 'prefix') this.refuseTooLarge(stage, bytes);
     this.stage = stage;
     this.target = new Uint8Array(bytes);
     this.filled = 0;
+  }
+
+  private refuseTooLarge(stage: 'metadata' | 'body', bytes: number): void {
+    const limit = this.bounds[stage];
+    if (bytes <= limit) return;
+    const what = stage === 'metadata' ? 'the metadata of a message has' : 'a message has';
+    const hint = HINTS[stage === 'metadata' ? stage : (this.open as Message).kind];
+    throw new MessageTooLargeError(what, bytes, limit, hint);
   }
 }
 

@@ -7,10 +7,10 @@ import {
 } from '@millrace/batch/manifest/element-types';
 import { cellPrinter } from '@millrace/batch/results/cell-text';
 import type { Column as OutputColumn } from '@millrace/batch/results/column';
+import { bitsOf } from '../bits.js';
 import type { PlainColumn } from '../column.js';
 import type { ValueType } from '../ipc/arrow-type.js';
-import { bitsOf } from './bits.js';
-import { textColumn } from './text-column.js';
+import { textColumn } from '../text-column.js';
 
 type ListType = Extract<ValueType, { kind: 'list' }>;
 

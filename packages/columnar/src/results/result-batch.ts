@@ -5,12 +5,12 @@ import { sizeOf } from '@millrace/batch/manifest/feature';
 import { ColumnBuilder, type ColumnHead, type Column as OutputColumn } from '@millrace/batch/results/column';
 import type { Segments } from '@millrace/batch/results/encode-chunk';
 import { columnsOf, errorsOf, idsOf, type Outputs } from '@millrace/batch/results/read-chunk';
+import { bitsOf } from '../bits.js';
 import type { NumberColumn, PlainColumn } from '../column.js';
 import { batchMessage, join } from '../ipc/writer.js';
-import { bitsOf } from './bits.js';
+import { textColumn } from '../text-column.js';
 import { emptyColumn, toArrow } from './output-column.js';
 import { outputType, rankOf } from './result-schema.js';
-import { textColumn } from './text-column.js';
 
 /** One row, and where its values are. */
 export interface ResultCells {

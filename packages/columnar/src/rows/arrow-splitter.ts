@@ -14,11 +14,14 @@ import { readSchema } from '../ipc/schema.js';
 import { type ChunkBounds, ColumnChunker } from './column-chunker.js';
 import { planColumns } from './plan.js';
 
+/** Of one message: so many describe ten thousand columns, and more would be many objects each. */
+const METADATA_BYTES_MAX = 4 * 1024 * 1024;
+
 export interface ArrowSplitOptions extends ChunkBounds {
   manifest: Manifest;
   /** Of a record batch, and of all dictionaries. */
   maxBatchBytes: number;
-  /** As of `MessageReader`. */
+  /** Hears how many bytes of a message and of the dictionaries are in memory from now on, and may refuse them. */
   hold?: (bytes: number) => void;
 }
 
@@ -28,7 +31,11 @@ export class ArrowSplitter implements Splitter {
   private open: { fields: ArrowField[]; dictionaries: DictionaryStore; chunker: ColumnChunker } | undefined;
 
   constructor(private readonly options: ArrowSplitOptions) {
-    this.messages = new MessageReader(options.maxBatchBytes, options.hold);
+    const { maxBatchBytes, hold = () => {} } = options;
+    const bounds = { metadata: METADATA_BYTES_MAX, body: maxBatchBytes };
+    this.messages = new MessageReader(bounds, (bytes) =>
+      hold(bytes + (this.open?.dictionaries.heldBytes ?? 0)),
+    );
   }
 
   /** @throws BatchError `malformed_body`, `unsupported_encoding`, `record_batch_too_large`, `row_too_large`, and as `planColumns` */
@@ -36,7 +43,7 @@ export class ArrowSplitter implements Splitter {
     try {
       for (const message of this.messages.push(piece)) yield* this.take(message);
     } catch (error) {
-      throw refusal(error, this.options);
+      throw refusal(error);
     }
   }
 
@@ -45,7 +52,7 @@ export class ArrowSplitter implements Splitter {
     try {
       this.messages.end();
     } catch (error) {
-      throw refusal(error, this.options);
+      throw refusal(error);
     }
     if (this.open !== undefined) yield* this.open.chunker.end();
   }
@@ -69,15 +76,14 @@ export class ArrowSplitter implements Splitter {
   }
 }
 
-function refusal(error: unknown, { maxBatchBytes }: ArrowSplitOptions): unknown {
+function refusal(error: unknown): unknown {
   if (error instanceof MalformedArrowError) {
     const message = `the body is no whole Arrow IPC stream: ${error.message}`;
     return new BatchError('malformed_body', message, {}, { cause: error });
   }
   if (error instanceof MessageTooLargeError) {
-    const how = 'write smaller record batches, with pyarrow: writer.write_table(table, max_chunksize=10_000)';
-    return new BatchError('record_batch_too_large', `${error.message}; ${how}`, {
-      limit_bytes: maxBatchBytes,
+    return new BatchError('record_batch_too_large', `${error.message}; ${error.hint}`, {
+      limit_bytes: error.limitBytes,
     });
   }
   if (error instanceof CompressedArrowError) {

@@ -1,6 +1,6 @@
 /**
- * The column chunker is responsible for cutting the rows of record batches into chunks, in order. Columns are copied, rows
- * are never looked at one by one.
+ * The column chunker is responsible for cutting the rows of record batches into chunks, in order. Columns are copied, no row
+ * is decoded.
  */
 import { BatchError } from '@millrace/batch/errors';
 import type { Chunk } from '@millrace/batch/split/chunk-splitter';
@@ -75,7 +75,7 @@ export class ColumnChunker {
     if (fits > start || this.heldRows > 0) return fits;
     if (bytesOf(columns, start, start + 1) > maxRowBytes) {
       const message = `row ${this.firstRow} is longer than ${maxRowBytes} bytes`;
-      throw new BatchError('row_too_large', message, { limit_bytes: maxRowBytes });
+      throw new BatchError('row_too_large', message, { row: this.firstRow, limit_bytes: maxRowBytes });
     }
     return start + 1;
   }

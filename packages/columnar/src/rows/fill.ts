@@ -81,7 +81,7 @@ function numberCopier(
   return (from, to, length) => {
     for (let at = 0; at < length; at++) {
       const value = read(from + at);
-      // False for NaN, which stands for no value.
+      // False for NaN: a null, or a NaN of the column; the codec says which.
       if (!(value >= min && value <= max) || (integer && !Number.isInteger(value))) return false;
       target[to + at] = value;
     }
@@ -112,7 +112,7 @@ function directNumbers({ type, valid, values }: NumberColumn): NumberArray | und
   return isDirect ? (values as NumberArray) : undefined;
 }
 
-/** Reads a value as the nearest number; NaN where there is none. */
+/** Reads a value as the nearest number; NaN where there is none, too. */
 function numberReader(column: NumberColumn): (index: number) => number {
   const { type, values } = column;
   const read = type.endsWith('int64') ? halvesReader(column) : (index: number) => values[index] as number;

@@ -19,7 +19,7 @@ export function planColumns(fields: readonly ArrowField[], manifest: Manifest): 
     const found = valueTypeOf(type);
     if (found !== undefined && wanted.takes(found)) return;
     const message = `the column "${shorten(name)}" is of the Arrow type ${shorten(typeName(type), 100)}; wanted is ${wanted.words}`;
-    throw new BatchError('wrong_column_type', message, { column: name, type: typeName(type) });
+    throw new BatchError('wrong_column_type', message, { column: name, column_type: typeName(type) });
   });
   return columns;
 }

@@ -7,6 +7,9 @@ import { readSchema } from '../ipc/schema.js';
 import { type NamedType, writeStream } from '../ipc/writer.js';
 import { joinSlices, type Slice } from '../join.js';
 
+/** What was written here is believed. */
+const UNBOUNDED = { metadata: Number.POSITIVE_INFINITY, body: Number.POSITIVE_INFINITY };
+
 export interface StoredRows {
   fields: ArrowField[];
   columns: PlainColumn[];
@@ -15,10 +18,10 @@ export interface StoredRows {
 
 /** @throws MalformedArrowError when the bytes are none that `writeStream` gives */
 export function readChunk(bytes: Uint8Array): StoredRows {
-  const [schema, batch] = [...new MessageReader(Number.POSITIVE_INFINITY).push(bytes)];
+  const [schema, batch] = [...new MessageReader(UNBOUNDED).push(bytes)];
   if (schema === undefined || batch === undefined) throw new Error('a stored chunk has no record batch');
   const fields = readSchema(schema.header);
-  const { columns, rows } = readBatch(fields, batch.header, batch.body, new Map());
+  const { columns, rows } = readBatch(fields, batch.header, batch.body, new Map(), Number.POSITIVE_INFINITY);
   // Nothing in it is indirect: it was joined before it was written.
   return { fields, columns: columns as PlainColumn[], rows };
 }

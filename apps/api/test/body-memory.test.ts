@@ -1,13 +1,13 @@
 import { EventEmitter } from 'node:events';
 import type { Response } from 'express';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { BatchMemory } from '../dist/submit/batch-memory.js';
+import { type BodyMemory, batchMemory } from '../dist/submit/body-memory.js';
 
 const TOO_MANY = expect.objectContaining({ code: 'overloaded' });
-let memory: BatchMemory;
+let memory: BodyMemory;
 
 beforeEach(() => {
-  memory = new BatchMemory(10);
+  memory = batchMemory(10);
 });
 
 /** A request under way, and the end of its answer. */

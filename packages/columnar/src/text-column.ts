@@ -1,6 +1,7 @@
 /** A column of texts, of which those that are undefined are null. */
-import type { TextColumn } from '../column.js';
+
 import { bitsOf } from './bits.js';
+import type { TextColumn } from './column.js';
 
 const UTF8 = new TextEncoder();
 
