@@ -1,9 +1,14 @@
 /** A Parquet file of one column of lists, in one row group. */
-import { parquetWriteBuffer } from 'hyparquet-writer';
+import { type ParquetWriteOptions, parquetWriteBuffer } from 'hyparquet-writer';
 
-export function listFile(data: unknown[][], type: 'BYTE_ARRAY' | 'INT32'): ArrayBuffer {
+export function listFile(
+  data: unknown[][],
+  type: 'BYTE_ARRAY' | 'INT32',
+  packing: Pick<ParquetWriteOptions, 'codec' | 'compressors'> = {},
+): ArrayBuffer {
   const text = type === 'BYTE_ARRAY' ? ({ converted_type: 'UTF8' } as const) : {};
   return parquetWriteBuffer({
+    ...packing,
     columnData: [{ name: 'list', data }],
     schema: [
       { name: 'root', num_children: 1 },
