@@ -47,20 +47,24 @@ function readByLayout(
   let layout = format === 'csv' ? csvLayout(columns ?? [], reader, inputs) : undefined;
   const end = bytes.lastIndexOf(LF) + 1;
   let misses = 0;
+  // One odd row says nothing about those behind it.
+  let isAfterHit = false;
   let start = 0;
   while (start < end && misses <= MISSES_MAX + collector.rows / MISSES_SHARE) {
     const behind = layout && byLayout.read(layout, start, collector.validRows);
     if (behind !== undefined) {
       collector.accept(byLayout.id);
       start = behind;
+      isAfterHit = true;
       continue;
     }
     misses++;
     const known = collector.validRows;
     const next = parser.readOne(start);
-    const isLearnt =
-      format === 'ndjson' && collector.validRows > known && end - next >= PAYS * (next - start);
+    const isGood = collector.validRows > known;
+    const isLearnt = format === 'ndjson' && !isAfterHit && isGood && end - next >= PAYS * (next - start);
     if (isLearnt) layout = jsonLayout(bytes.subarray(start, next), reader, inputs);
+    isAfterHit = false;
     start = next;
   }
   return start;
