@@ -15,13 +15,6 @@ export function decodeChunk(source: ChunkSource, reader: RowReader): DecodedChun
   return collector.finish();
 }
 
-/** The same, with all records parsed as text. */
-export function parseChunk(source: ChunkSource, reader: RowReader): DecodedChunk {
-  const collector = new RowCollector(source, reader);
-  new RecordParser(source, reader, collector).readRest(0);
-  return collector.finish();
-}
-
 /** Records that may look otherwise than the ones before them, before it is no longer worth while to look. */
 const MISSES_MAX = 16;
 /** And of how many one may. */
