@@ -28,7 +28,7 @@ type Style = typeof anyStyle extends fc.Arbitrary<infer T> ? T : never;
 /** Values that are wrong, or spelled otherwise than most. */
 const ODD = [
   ...['null', 'true', 'false', '[]', '[1]', '[[1]]', '{}', '{"a":1}', '{"b":0}', 'NaN'],
-  ...['""', '" "', '"a"', '"\\u0061"', '"é"', '"\\ud800"', '"1"', '"9007199254740993"', '"true"'],
+  ...['""', '" "', '"a"', '"\\u0061"', '"é"', '"\\ud800"', '"1"', '"9007199254740993"', '"true"', '"null"'],
   ...[
     '-0',
     '0',

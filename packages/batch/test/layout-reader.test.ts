@@ -88,6 +88,14 @@ describe('a JSON row is read by the layout of another', () => {
     expect(readAfter(PLAIN, first, second)).toBeUndefined();
   });
 
+  it('nor as a value that is absent: a text "null"', () => {
+    const reader = new RowReader(
+      manifestOf({ name: 'c', type: 'category', values: ['a', 'b'], default: 'a' }),
+    );
+    expect(readAfter(reader, '{"c":"b"}', '{"c":"b"}')?.values).toEqual([1]);
+    expect(readAfter(reader, '{"c":"b"}', '{"c":"null"}')).toBeUndefined();
+  });
+
   it.each([
     '{"x":1,"é":null}',
     '{"x":1,"x":2}',

@@ -68,7 +68,9 @@ export class LayoutReader {
         run.form === 'number'
           ? element.write(cursor.number(), data, first + index)
           : element.write(this.value(run.form, target), data, first + index);
-      if (!isWritten && !this.readNothing(nothing, target.feature, start, row)) return false;
+      if (isWritten) continue;
+      // Between quotes, `null` is a text.
+      if (run.form === 'string' || !this.readNothing(nothing, target.feature, start, row)) return false;
     }
     return true;
   }
