@@ -20,6 +20,12 @@ export interface RowLayout {
 /** How a value is spelled. */
 export type Form = 'number' | 'boolean' | 'string' | 'field';
 
+/** How the values of a feature are spelled where they have no quotes; undefined for texts. */
+export function bareForm({ element }: FeatureCodec): 'number' | 'boolean' | undefined {
+  const form = typeof element.fromText('0');
+  return form === 'number' || form === 'boolean' ? form : undefined;
+}
+
 /** Values that follow each other in the bytes as in the tensor: one, or those of a vector. */
 export interface Run {
   form: Form;
