@@ -1,5 +1,5 @@
 /** One row's value of a column as JSON text. */
-import { ELEMENT_TYPES, type NumberArray, type TensorData } from '../manifest/element-types.js';
+import { ELEMENT_TYPES, type TensorData } from '../manifest/element-types.js';
 import { float16Value } from '../manifest/float16.js';
 import type { Column, ColumnHead } from './column.js';
 import { float16Text, float32Text, int64Text } from './number-text.js';
@@ -29,34 +29,6 @@ export function cellPrinter(column: Column): (row: number) => string {
     }
     return classes === undefined ? `[${texts.join(',')}]` : `{${texts.join(',')}}`;
   };
-}
-
-/** True for a column with a NaN or an infinity, which JSON has no number for and the manifest has not allowed as strings. */
-export function hasNonFinite({ head, data }: Column): boolean {
-  return canBeNonFinite(head) && isNonFiniteWithin(head, data, 0, data.length);
-}
-
-/** The same of a row. */
-export function nonFiniteFinder({ head, data, place }: Column): (row: number) => boolean {
-  if (!canBeNonFinite(head)) return () => false;
-  return (row) => {
-    const { start, shape } = place(row);
-    return isNonFiniteWithin(head, data, start, start + shape.reduce((size, each) => size * each, 1));
-  };
-}
-
-function canBeNonFinite({ type, non_finite: nonFinite }: ColumnHead): boolean {
-  return ELEMENT_TYPES[type].kind === 'float' && nonFinite !== 'string';
-}
-
-function isNonFiniteWithin({ type }: ColumnHead, data: TensorData, start: number, end: number): boolean {
-  const numbers = data as NumberArray;
-  if (type === 'float16') {
-    for (let at = start; at < end; at++) if (((numbers[at] as number) & 0x7c00) === 0x7c00) return true;
-  } else {
-    for (let at = start; at < end; at++) if (!Number.isFinite(numbers[at])) return true;
-  }
-  return false;
 }
 
 function className(classes: readonly string[], index: number, otherwise: string): string {
