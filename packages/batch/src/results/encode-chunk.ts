@@ -1,8 +1,7 @@
 /** Encodes what a chunk came to, in the bytes that the common reads stream out. */
 import { outcomeOf, type RowCode, type RowError } from '../errors.js';
-import { cellPrinter } from './cell-text.js';
 import type { ChunkOutcome } from './chunk-outcome.js';
-import { type Column, columnBytes } from './column.js';
+import { columnBytes } from './column.js';
 import { type ErrorGroups, groupErrors } from './error-groups.js';
 import { hasNonFinite, isRowNonFinite } from './non-finite.js';
 import { rowSegments } from './row-segments.js';
@@ -52,15 +51,6 @@ export function encodeFailedChunk(
 ): ChunkResult {
   const errors = Array.from({ length: rows }, (_, place) => ({ row: firstRow + place, code, message }));
   return encodeChunk({ firstRow, rows, errors, columns: [], shown: { primary: '' } });
-}
-
-/** Several outputs of a row as a JSON object. */
-export function objectPrinter(columns: readonly Column[]): (row: number) => string {
-  const members = columns.map((column) => ({
-    key: JSON.stringify(column.head.name),
-    print: cellPrinter(column),
-  }));
-  return (row) => `{${members.map(({ key, print }) => `${key}:${print(row)}`).join(',')}}`;
 }
 
 /** Adds an error for every predicted row with a NaN or an infinity in any output; keeps the order of rows. */

@@ -2,9 +2,9 @@
 
 import { z } from 'zod';
 import type { RowError, RowId } from '../errors.js';
-import { cellPrinter } from './cell-text.js';
+import { cellPrinter, objectPrinter } from './cell-text.js';
 import { type Column, ColumnHead, readColumn } from './column.js';
-import { objectPrinter, type Segments } from './encode-chunk.js';
+import type { Segments } from './encode-chunk.js';
 import { errorLine, lineHead } from './line.js';
 
 const UTF8 = new TextDecoder();
