@@ -1,7 +1,7 @@
 /** The stored lines of a chunk as CSV, in bytes: texts are copied; lines with escapes that CSV does not know are parsed. */
-import type { RowError, RowId } from '../errors.js';
 import { ByteWriter } from './byte-writer.js';
 import { toCsvLine } from './csv-line.js';
+import type { ResultRow } from './read-chunk.js';
 
 const UTF8 = new TextDecoder();
 const ASCII = new TextEncoder();
@@ -113,17 +113,10 @@ function standsAt(literal: Uint8Array, bytes: Uint8Array, start: number): boolea
   return true;
 }
 
-interface Line {
-  row: number;
-  id?: RowId;
-  error?: Pick<RowError, 'code' | 'message'>;
-}
-
 /** The prediction is cut out as it was printed: parsed, large integers would lose digits. */
 function parsedLine(line: string): string {
   const key = line.indexOf(PREDICTION_TEXT);
-  const head = key === -1 ? line : `${line.slice(0, key)}}`;
-  const { row, id, error } = JSON.parse(head) as Line;
-  if (key !== -1) return toCsvLine({ row, id, prediction: line.slice(key + PREDICTION_TEXT.length, -1) });
-  return toCsvLine({ row, id, ...(error === undefined ? {} : { error: { row, ...error } }) });
+  if (key === -1) return toCsvLine(JSON.parse(line) as ResultRow);
+  const head = JSON.parse(`${line.slice(0, key)}}`) as ResultRow;
+  return toCsvLine({ ...head, prediction: line.slice(key + PREDICTION_TEXT.length, -1) });
 }
