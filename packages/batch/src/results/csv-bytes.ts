@@ -1,4 +1,5 @@
 /** The stored lines of a chunk as CSV, in bytes: texts are copied; lines with escapes that CSV does not know are parsed. */
+import { standsAt } from '../stands-at.js';
 import { ByteWriter } from './byte-writer.js';
 import { toCsvLine } from './csv-line.js';
 import type { ResultRow } from './read-chunk.js';
@@ -106,11 +107,6 @@ function writeList(lines: Uint8Array, start: number, end: number, out: ByteWrite
   }
   out.byte(QUOTE);
   return end;
-}
-
-function standsAt(literal: Uint8Array, bytes: Uint8Array, start: number): boolean {
-  for (let at = 0; at < literal.length; at++) if (bytes[start + at] !== literal[at]) return false;
-  return true;
 }
 
 /** The prediction is cut out as it was printed: parsed, large integers would lose digits. */

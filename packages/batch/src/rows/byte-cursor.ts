@@ -4,6 +4,7 @@
  * stands behind every value, so that it never looks beyond the bytes.
  */
 import { POWERS_OF_TEN } from '../powers-of-ten.js';
+import { standsAt } from '../stands-at.js';
 
 export const LF = 0x0a;
 const CR = 0x0d;
@@ -28,10 +29,8 @@ export class ByteCursor {
 
   /** Passes over just these bytes; false when others stand here. */
   skip(literal: Uint8Array): boolean {
-    const { bytes, at } = this;
-    const { length } = literal;
-    for (let index = 0; index < length; index++) if (bytes[at + index] !== literal[index]) return false;
-    this.at = at + length;
+    if (!standsAt(literal, this.bytes, this.at)) return false;
+    this.at += literal.length;
     return true;
   }
 

@@ -3,6 +3,7 @@
  * are the same in all of them.
  */
 import type { TensorData } from '../manifest/element-types.js';
+import { standsAt } from '../stands-at.js';
 import type { FeatureCodec } from './feature-codec.js';
 import type { InputRows, PackedRows } from './input-rows.js';
 
@@ -64,7 +65,7 @@ export class LayoutBuilder {
     const last = this.runs.at(-1);
     if (last !== undefined && continues(last, form, leaf)) {
       if (last.count === 1) last.between = row.slice(start, end);
-      if (last.count === 1 || isSame(last.between, row, start, end)) {
+      if (last.between.length === end - start && standsAt(last.between, row, start)) {
         last.count++;
         return;
       }
@@ -98,10 +99,4 @@ export class LayoutBuilder {
 function continues({ form, count, target }: Run, found: Form, leaf: Leaf): boolean {
   if (target === undefined || leaf === undefined || form !== found) return false;
   return target.feature === leaf.feature && target.element + count === leaf.element;
-}
-
-function isSame(literal: Uint8Array, row: Uint8Array, start: number, end: number): boolean {
-  if (literal.length !== end - start) return false;
-  for (let at = 0; at < literal.length; at++) if (literal[at] !== row[start + at]) return false;
-  return true;
 }
