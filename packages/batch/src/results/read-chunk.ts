@@ -1,4 +1,4 @@
-/** Reads stored segments back for the views that cannot be copied: every output, and CSV. */
+/** Reads stored segments back for the views that cannot be copied: every output, and rows that are merged or paged. */
 
 import { z } from 'zod';
 import type { RowError, RowId } from '../errors.js';

@@ -20,7 +20,7 @@ const MISSES_MAX = 16;
 /** And of how many one may. */
 const MISSES_SHARE = 8;
 
-/** Learning from a row takes as long as parsing it: so many more of its length must be left. */
+/** A row is learnt from only where at least twice its bytes follow: it takes as long as parsing it. */
 const PAYS = 2;
 
 /**

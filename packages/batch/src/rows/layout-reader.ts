@@ -97,7 +97,10 @@ export class LayoutReader {
     return true;
   }
 
-  /** The value that stands here; undefined or NaN, which nothing accepts, when it is not plain. */
+  /**
+   * The value that stands here. One that is not plain is undefined or NaN, which nothing accepts; a text that is not ends
+   * early, and what must follow it does not.
+   */
   private value(form: Form, target?: RunTarget): unknown {
     const { cursor } = this;
     switch (form) {
