@@ -4,7 +4,6 @@
  * stands behind every value, so that it never looks beyond the bytes.
  */
 import { POWERS_OF_TEN } from '../powers-of-ten.js';
-import { standsAt } from '../stands-at.js';
 
 export const LF = 0x0a;
 const CR = 0x0d;
@@ -29,8 +28,11 @@ export class ByteCursor {
 
   /** Passes over just these bytes; false when others stand here. */
   skip(literal: Uint8Array): boolean {
-    if (!standsAt(literal, this.bytes, this.at)) return false;
-    this.at += literal.length;
+    const { bytes, at } = this;
+    const { length } = literal;
+    // Spelled out: by `standsAt`, rows take a few percent longer.
+    for (let index = 0; index < length; index++) if (bytes[at + index] !== literal[index]) return false;
+    this.at = at + length;
     return true;
   }
 
