@@ -12,8 +12,6 @@ export interface RowLayout {
   runs: readonly Run[];
   /** What stands behind the last value, up to the line end. */
   tail: Uint8Array;
-  /** What stands in place of a value that is absent; undefined where none may be. */
-  nothing: Uint8Array | undefined;
   /** Features that such a row does not have; each has a default. */
   absent: readonly FeatureCodec[];
 }
@@ -34,6 +32,8 @@ export interface Run {
   before: Uint8Array;
   between: Uint8Array;
   count: number;
+  /** What stands in place of a value that is absent; undefined where none may be. */
+  nothing: Uint8Array | undefined;
   /** undefined: it is the id of the row, and goes to no tensor. */
   target: RunTarget | undefined;
 }
@@ -71,12 +71,14 @@ export class LayoutBuilder {
       }
     }
     const before = row.slice(start, end);
-    this.runs.push({ form, before, between: before, count: 1, target: leaf && this.target(leaf) });
+    // Between quotes, `null` is a text.
+    const nothing = form === 'string' ? undefined : this.nothing;
+    this.runs.push({ form, before, between: before, count: 1, nothing, target: leaf && this.target(leaf) });
   }
 
   /** @returns undefined unless every feature was there once, with all of its values, or is absent and has a default */
   finish(tail: Uint8Array, features: readonly FeatureCodec[]): RowLayout | undefined {
-    const { runs, nothing } = this;
+    const { runs } = this;
     /** Values by feature; the id is `undefined`. */
     const found = new Map<FeatureCodec | undefined, number>();
     for (const { target, count } of runs) {
@@ -86,7 +88,7 @@ export class LayoutBuilder {
     const isWhole =
       absent.every(({ fallback }) => fallback !== undefined) &&
       [...found].every(([feature, values]) => values === (feature?.size ?? 1));
-    return isWhole ? { runs, tail, nothing, absent } : undefined;
+    return isWhole ? { runs, tail, absent } : undefined;
   }
 
   private target({ feature, element }: NonNullable<Leaf>): RunTarget {
