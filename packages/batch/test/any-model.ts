@@ -55,7 +55,9 @@ function anyWhole(type: ElementType): fc.Arbitrary<Sent> {
   });
 }
 
-const anyText = fc.string({ unit: 'grapheme', maxLength: 6 }).filter((text) => !text.includes('\0'));
+const anyText = fc
+  .oneof(fc.string({ maxLength: 6 }), fc.string({ unit: 'grapheme', maxLength: 6 }))
+  .filter((text) => !text.includes('\0'));
 
 function anySingle(type: ElementType, element: Single): fc.Arbitrary<Sent> {
   switch (element) {

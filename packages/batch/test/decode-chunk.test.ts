@@ -3,7 +3,7 @@ import { decodeChunk } from '@millrace/batch/rows/decode-chunk';
 import { type CsvColumn, RowReader } from '@millrace/batch/rows/row-reader';
 import type { LineFormat } from '@millrace/batch/split/record-borders';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { anyBytes, anyCuts, anySizes, cutAt, split, utf8 } from './byte-pieces.js';
 import { manifestOf } from './manifest-of.js';
 import { type Value, valuesOf } from './row-values.js';
@@ -88,6 +88,31 @@ describe.each(['ndjson', 'csv'] as const)('a chunk of %s', (format) => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('rows that look alike', () => {
+  /** How often a row was parsed. */
+  function parsed(format: LineFormat, lines: string[]): number {
+    const reader = new RowReader(manifestOf('x', { name: 'n', type: 'int', default: 7 }));
+    const read = vi.spyOn(reader, format === 'csv' ? 'readFields' : 'read');
+    const bytes = joinLines(lines);
+    const decoded = decodeChunk({ format, bytes, firstRow: 0, rows: lines.length, columns: COLUMNS }, reader);
+    expect(decoded.valid).toHaveLength(lines.length);
+    return read.mock.calls.length;
+  }
+
+  it('are not parsed, but for the first one of NDJSON', () => {
+    expect(parsed('ndjson', Array(100).fill('{"x":1,"n":2}'))).toBe(1);
+    expect(parsed('csv', Array(100).fill('a,1,2'))).toBe(0);
+  });
+
+  it.each([16, 12, 9])('are not parsed because one in %d looks otherwise', (every) => {
+    const isOther = (at: number) => at % every === every - 1;
+    const lines = Array.from({ length: 4000 }, (_, at) => (isOther(at) ? '{"x":1}' : '{"x":1,"n":2}'));
+    expect(parsed('ndjson', lines)).toBe(1 + Math.floor(lines.length / every));
+    const records = lines.map((_, at) => (isOther(at) ? '"a",1,2' : 'a,1,2'));
+    expect(parsed('csv', records)).toBe(Math.floor(lines.length / every));
   });
 });
 

@@ -49,6 +49,8 @@ describe('a JSON row is read by the layout of another', () => {
     ['{"x":1}', '{"x":2}', [2, 7, 0]],
     ['{"x":1,"é":2,"b":true}', '{"x":2,"é":null,"b":null}', [2, 7, 0]],
     ['[1,2,true]', '[1,null,true]', [1, 7, 1]],
+    ['{"x":1,"é":null,"b":null}', '{"x":2,"é":3,"b":true}', [2, 3, 1]],
+    ['[1,null, null]', '[2,null, true]', [2, 7, 1]],
   ])('%s: %s', (first, second, values) => {
     expect(readAfter(PLAIN, first, second)).toEqual({ id: undefined, values });
   });
@@ -79,6 +81,7 @@ describe('a JSON row is read by the layout of another', () => {
     ['{"x":1}', '{"x":"1"}'],
     ['{"x":1}', '{"x":01}'],
     ['{"x":1,"b":true}', '{"x":1,"b":tru}'],
+    ['{"x":1,"é":null}', '{"x":1,"é":true}'],
     ['{"id":1,"x":1}', '{"id":"1","x":1}'],
     ['{"id":1,"x":1}', '{"id":9007199254740992,"x":1}'],
     ['{"id":"1","x":1}', '{"id":"\\n","x":1}'],
@@ -88,8 +91,17 @@ describe('a JSON row is read by the layout of another', () => {
     expect(readAfter(PLAIN, first, second)).toBeUndefined();
   });
 
+  it('nor are texts by one that is absent, or the other way round', () => {
+    const reader = new RowReader(
+      manifestOf({ name: 'c', type: 'category', values: ['a', 'b'], default: 'a' }),
+    );
+    expect(readAfter(reader, '{"c":"b"}', '{"c":"b"}')?.values).toEqual([1]);
+    expect(readAfter(reader, '{"c":"b"}', '{"c":"null"}')).toBeUndefined();
+    expect(readAfter(reader, '{"c":"b"}', '{"c":null}')).toBeUndefined();
+    expect(readAfter(reader, '{"c":null}', '{"c":null}')).toBeUndefined();
+  });
+
   it.each([
-    '{"x":1,"é":null}',
     '{"x":1,"x":2}',
     '{"x":{"b":true},"x":1}',
     '{"id":[1],"x":1,"id":1}',

@@ -1,10 +1,11 @@
 /** The stored lines of a chunk as CSV, in bytes: texts are copied; lines with escapes that CSV does not know are parsed. */
-import type { RowError, RowId } from '../errors.js';
+import { standsAt } from '../stands-at.js';
 import { ByteWriter } from './byte-writer.js';
 import { toCsvLine } from './csv-line.js';
+import type { ResultRow } from './read-chunk.js';
 
-const UTF8 = new TextDecoder();
-const ASCII = new TextEncoder();
+const UTF8 = new TextEncoder();
+const UTF8_TEXT = new TextDecoder();
 const LF = 0x0a;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -12,14 +13,14 @@ const OPEN_ARRAY = 0x5b;
 const BACKSLASH = 0x5c;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
-const ROW_KEY = ASCII.encode('{"row":');
-const ID_KEY = ASCII.encode(',"id":');
+const ROW_KEY = UTF8.encode('{"row":');
+const ID_KEY = UTF8.encode(',"id":');
 const PREDICTION_TEXT = ',"prediction":';
-const PREDICTION_KEY = ASCII.encode(PREDICTION_TEXT);
-const CODE_KEY = ASCII.encode(',"error":{"code":');
-const MESSAGE_KEY = ASCII.encode(',"message":');
-const LINE_END = ASCII.encode('\r\n');
-const NO_ERROR = ASCII.encode(',,\r\n');
+const PREDICTION_KEY = UTF8.encode(PREDICTION_TEXT);
+const CODE_KEY = UTF8.encode(',"error":{"code":');
+const MESSAGE_KEY = UTF8.encode(',"message":');
+const LINE_END = UTF8.encode('\r\n');
+const NO_ERROR = UTF8.encode(',,\r\n');
 
 /** @param lines whole lines of NDJSON, as `encodeChunk` has made them */
 export function csvOfLines(lines: Uint8Array): Uint8Array {
@@ -29,14 +30,14 @@ export function csvOfLines(lines: Uint8Array): Uint8Array {
     const before = out.length;
     if (!writeCopied(lines, start, end, out)) {
       out.truncate(before);
-      out.text(parsedLine(UTF8.decode(lines.subarray(start, end))));
+      out.text(parsedLine(UTF8_TEXT.decode(lines.subarray(start, end))));
     }
     start = end + 1;
   }
   return out.written();
 }
 
-/** False, with nothing of meaning written, for a line with a text that JSON spells with other escapes than `\\"`. */
+/** False, with nothing of meaning written, for a line with a text that JSON spells with other escapes than `\"`. */
 function writeCopied(lines: Uint8Array, start: number, end: number, out: ByteWriter): boolean {
   let at = writeScalar(lines, start + ROW_KEY.length, out);
   out.byte(COMMA);
@@ -108,22 +109,10 @@ function writeList(lines: Uint8Array, start: number, end: number, out: ByteWrite
   return end;
 }
 
-function standsAt(literal: Uint8Array, bytes: Uint8Array, start: number): boolean {
-  for (let at = 0; at < literal.length; at++) if (bytes[start + at] !== literal[at]) return false;
-  return true;
-}
-
-interface Line {
-  row: number;
-  id?: RowId;
-  error?: Pick<RowError, 'code' | 'message'>;
-}
-
 /** The prediction is cut out as it was printed: parsed, large integers would lose digits. */
 function parsedLine(line: string): string {
   const key = line.indexOf(PREDICTION_TEXT);
-  const head = key === -1 ? line : `${line.slice(0, key)}}`;
-  const { row, id, error } = JSON.parse(head) as Line;
-  if (key !== -1) return toCsvLine({ row, id, prediction: line.slice(key + PREDICTION_TEXT.length, -1) });
-  return toCsvLine({ row, id, ...(error === undefined ? {} : { error: { row, ...error } }) });
+  if (key === -1) return toCsvLine(JSON.parse(line) as ResultRow);
+  const head = JSON.parse(`${line.slice(0, key)}}`) as ResultRow;
+  return toCsvLine({ ...head, prediction: line.slice(key + PREDICTION_TEXT.length, -1) });
 }

@@ -1,9 +1,9 @@
 /** Encodes what a chunk came to, in the bytes that the common reads stream out. */
 import { outcomeOf, type RowCode, type RowError } from '../errors.js';
-import { cellPrinter, hasNonFinite, nonFiniteFinder } from './cell-text.js';
 import type { ChunkOutcome } from './chunk-outcome.js';
-import { type Column, columnBytes } from './column.js';
+import { columnBytes } from './column.js';
 import { type ErrorGroups, groupErrors } from './error-groups.js';
+import { hasNonFinite, isRowNonFinite } from './non-finite.js';
 import { rowSegments } from './row-segments.js';
 
 /**
@@ -53,26 +53,15 @@ export function encodeFailedChunk(
   return encodeChunk({ firstRow, rows, errors, columns: [], shown: { primary: '' } });
 }
 
-/** Several outputs of a row as a JSON object. */
-export function objectPrinter(columns: readonly Column[]): (row: number) => string {
-  const members = columns.map((column) => ({
-    key: JSON.stringify(column.head.name),
-    print: cellPrinter(column),
-  }));
-  return (row) => `{${members.map(({ key, print }) => `${key}:${print(row)}`).join(',')}}`;
-}
-
 /** Adds an error for every predicted row with a NaN or an infinity in any output; keeps the order of rows. */
 function withNonFinite({ firstRow, rows, ids, errors, columns }: ChunkOutcome): readonly RowError[] {
   // One look at all values spares those at each row, for there is hardly ever one.
-  const finders = columns
-    .filter(hasNonFinite)
-    .map((column) => ({ column, isNonFinite: nonFiniteFinder(column) }));
-  if (finders.length === 0) return errors;
+  const suspects = columns.filter(hasNonFinite);
+  if (suspects.length === 0) return errors;
   const unpredicted = new Set(errors.map((error) => error.row));
   const found: RowError[] = [];
   for (let place = 0; place < rows; place++) {
-    const column = finders.find((each) => each.isNonFinite(place))?.column;
+    const column = suspects.find((each) => isRowNonFinite(each, place));
     if (column === undefined || unpredicted.has(firstRow + place)) continue;
     const error: RowError = {
       row: firstRow + place,

@@ -1,10 +1,10 @@
-/** Reads stored segments back for the views that cannot be copied: every output, and CSV. */
+/** Reads stored segments back for the views that cannot be copied: every output, and rows that are merged or paged. */
 
 import { z } from 'zod';
 import type { RowError, RowId } from '../errors.js';
-import { cellPrinter } from './cell-text.js';
+import { cellPrinter, objectPrinter } from './cell-text.js';
 import { type Column, ColumnHead, readColumn } from './column.js';
-import { objectPrinter, type Segments } from './encode-chunk.js';
+import type { Segments } from './encode-chunk.js';
 import { errorLine, lineHead } from './line.js';
 
 const UTF8 = new TextDecoder();

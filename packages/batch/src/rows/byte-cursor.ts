@@ -30,6 +30,7 @@ export class ByteCursor {
   skip(literal: Uint8Array): boolean {
     const { bytes, at } = this;
     const { length } = literal;
+    // Spelled out: by `standsAt`, rows take a few percent longer.
     for (let index = 0; index < length; index++) if (bytes[at + index] !== literal[index]) return false;
     this.at = at + length;
     return true;

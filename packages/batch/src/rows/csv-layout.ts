@@ -1,7 +1,7 @@
 /** The layout of CSV records: the header says it. */
 import type { FeatureCodec } from './feature-codec.js';
 import type { InputRows } from './input-rows.js';
-import { LayoutBuilder, type RowLayout } from './row-layout.js';
+import { bareForm, LayoutBuilder, type RowLayout } from './row-layout.js';
 import { type CsvColumn, ID_KEY, type RowReader } from './row-reader.js';
 
 const NOTHING = new Uint8Array(0);
@@ -24,12 +24,8 @@ export function csvLayout(
     const [index, element] = typeof column === 'number' ? [column, undefined] : column;
     const feature = reader.features[index] as FeatureCodec;
     if (element === undefined && feature.shape.length > 0) return undefined;
-    const form = spellsNumbers(feature) ? 'number' : 'field';
+    const form = bareForm(feature) === 'number' ? 'number' : 'field';
     builder.add(before, 0, before.length, form, { feature, element: element ?? 0 });
   }
   return builder.finish(NOTHING, reader.features);
-}
-
-function spellsNumbers({ element }: FeatureCodec): boolean {
-  return typeof element.fromText('0') === 'number';
 }

@@ -15,19 +15,12 @@ export function decodeChunk(source: ChunkSource, reader: RowReader): DecodedChun
   return collector.finish();
 }
 
-/** The same, with all records parsed as text. */
-export function parseChunk(source: ChunkSource, reader: RowReader): DecodedChunk {
-  const collector = new RowCollector(source, reader);
-  new RecordParser(source, reader, collector).readRest(0);
-  return collector.finish();
-}
-
 /** Records that may look otherwise than the ones before them, before it is no longer worth while to look. */
 const MISSES_MAX = 16;
 /** And of how many one may. */
 const MISSES_SHARE = 8;
 
-/** Learning from a row takes as long as parsing it: so many more of its length must be left. */
+/** A row is learnt from only where at least twice its bytes follow: it takes as long as parsing it. */
 const PAYS = 2;
 
 /**
@@ -47,20 +40,24 @@ function readByLayout(
   let layout = format === 'csv' ? csvLayout(columns ?? [], reader, inputs) : undefined;
   const end = bytes.lastIndexOf(LF) + 1;
   let misses = 0;
+  // One odd row says nothing about those behind it.
+  let isAfterHit = false;
   let start = 0;
   while (start < end && misses <= MISSES_MAX + collector.rows / MISSES_SHARE) {
     const behind = layout && byLayout.read(layout, start, collector.validRows);
     if (behind !== undefined) {
       collector.accept(byLayout.id);
       start = behind;
+      isAfterHit = true;
       continue;
     }
     misses++;
     const known = collector.validRows;
     const next = parser.readOne(start);
-    const isLearnt =
-      format === 'ndjson' && collector.validRows > known && end - next >= PAYS * (next - start);
+    const isGood = collector.validRows > known;
+    const isLearnt = format === 'ndjson' && !isAfterHit && isGood && end - next >= PAYS * (next - start);
     if (isLearnt) layout = jsonLayout(bytes.subarray(start, next), reader, inputs);
+    isAfterHit = false;
     start = next;
   }
   return start;

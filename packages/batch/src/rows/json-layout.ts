@@ -1,6 +1,6 @@
 /** The layout of JSON rows: learnt from one that was read. */
 import type { InputRows } from './input-rows.js';
-import { type Form, LayoutBuilder, type Leaf, type RowLayout } from './row-layout.js';
+import { bareForm, type Form, LayoutBuilder, type Leaf, type RowLayout } from './row-layout.js';
 import type { RowReader } from './row-reader.js';
 
 const QUOTE = 0x22;
@@ -19,7 +19,7 @@ const NULL = new TextEncoder().encode('null');
 
 /**
  * @param row valid JSON whose values were accepted
- * @returns undefined for a row that says nothing about others, as one with `null` or a key twice
+ * @returns undefined for a row that says nothing about others, as one with a key twice, or `null` for a text
  */
 export function jsonLayout(
   row: Uint8Array,
@@ -42,11 +42,13 @@ export function jsonLayout(
     if (byte === QUOTE && isKey(row, end)) {
       leaves.atKey(JSON.parse(UTF8.decode(row.subarray(at, end))) as string);
     } else {
-      const form = formOf(byte);
+      const leaf = leaves.next();
+      // In place of `null` others have what the feature takes. Texts have quotes, which no layout leaves out: they are parsed.
+      const form = formOf(byte) ?? (leaf && bareForm(leaf.feature));
       if (form === undefined) return undefined;
       // The quotes of a string are not its own.
       const inset = form === 'string' ? 1 : 0;
-      builder.add(row, behindValue, at + inset, form, leaves.next());
+      builder.add(row, behindValue, at + inset, form, leaf);
       behindValue = end - inset;
     }
     at = end;
@@ -84,6 +86,7 @@ class Leaves {
   }
 }
 
+/** By the first byte of a value; undefined for `null`. */
 function formOf(byte: number): Form | undefined {
   if (byte === QUOTE) return 'string';
   if (NUMBER_START[byte] === 1) return 'number';

@@ -41,13 +41,12 @@ export class LayoutReader {
    */
   readRow(layout: RowLayout, start: number, row: number): number | undefined {
     const { cursor } = this;
-    const { runs, tail, nothing, absent } = layout;
+    const { runs, tail, absent } = layout;
     cursor.at = start;
     this.id = undefined;
     for (let index = 0; index < runs.length; index++) {
       const run = runs[index] as Run;
-      const isRead =
-        run.target === undefined ? this.readId(run) : this.readRun(run, run.target, nothing, row);
+      const isRead = run.target === undefined ? this.readId(run) : this.readRun(run, run.target, row);
       if (!isRead) return undefined;
     }
     if (!cursor.skip(tail)) return undefined;
@@ -55,7 +54,7 @@ export class LayoutReader {
     return cursor.at;
   }
 
-  private readRun(run: Run, target: RunTarget, nothing: RowLayout['nothing'], row: number): boolean {
+  private readRun(run: Run, target: RunTarget, row: number): boolean {
     const { cursor } = this;
     const { data, size, offset } = target;
     const { element } = target.feature;
@@ -68,18 +67,13 @@ export class LayoutReader {
         run.form === 'number'
           ? element.write(cursor.number(), data, first + index)
           : element.write(this.value(run.form, target), data, first + index);
-      if (!isWritten && !this.readNothing(nothing, target.feature, start, row)) return false;
+      if (!isWritten && !this.readNothing(run, target.feature, start, row)) return false;
     }
     return true;
   }
 
   /** Takes the default of a feature where nothing stands in place of its value. What follows tells whether that was all. */
-  private readNothing(
-    nothing: RowLayout['nothing'],
-    feature: FeatureCodec,
-    start: number,
-    row: number,
-  ): boolean {
+  private readNothing({ nothing }: Run, feature: FeatureCodec, start: number, row: number): boolean {
     if (nothing === undefined || feature.fallback === undefined) return false;
     this.cursor.at = start;
     if (!this.cursor.skip(nothing)) return false;
@@ -95,7 +89,10 @@ export class LayoutReader {
     return true;
   }
 
-  /** The value that stands here; undefined or NaN, which nothing accepts, when it is not plain. */
+  /**
+   * The value that stands here. One that is not plain is undefined or NaN, which nothing accepts; a text that is not ends
+   * early, and what must follow it does not.
+   */
   private value(form: Form, target?: RunTarget): unknown {
     const { cursor } = this;
     switch (form) {

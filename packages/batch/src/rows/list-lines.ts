@@ -57,11 +57,12 @@ function rowEnds(
     const end = byLayout.readRow(layout, start, 0);
     const next = end === undefined ? undefined : nextRow(list, end);
     if (end === undefined || next === undefined || next - start > maxLineBytes) return undefined;
+    // A row that was parsed is stored with 0 in its place.
+    if (byLayout.sawNegativeZero) return undefined;
     ends.push(end);
     start = next;
   }
-  // A row that was parsed is stored with 0 in its place.
-  return byLayout.sawNegativeZero ? undefined : ends;
+  return ends;
 }
 
 /** The layout of rows like this one; undefined when it is bad, or of several lines, which would become several rows. */

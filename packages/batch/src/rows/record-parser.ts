@@ -90,7 +90,7 @@ const TOO_DEEP: RowProblem = {
   message: `the row is nested deeper than ${NESTING_MAX} levels`,
 };
 
-const NOT_UTF8: RowProblem = { code: 'invalid_utf8', message: 'the record is not valid UTF-8' };
+export const NOT_UTF8: RowProblem = { code: 'invalid_utf8', message: 'the record is not valid UTF-8' };
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 

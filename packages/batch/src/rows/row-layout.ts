@@ -3,6 +3,7 @@
  * are the same in all of them.
  */
 import type { TensorData } from '../manifest/element-types.js';
+import { standsAt } from '../stands-at.js';
 import type { FeatureCodec } from './feature-codec.js';
 import type { InputRows, PackedRows } from './input-rows.js';
 
@@ -11,14 +12,18 @@ export interface RowLayout {
   runs: readonly Run[];
   /** What stands behind the last value, up to the line end. */
   tail: Uint8Array;
-  /** What stands in place of a value that is absent; undefined where none may be. */
-  nothing: Uint8Array | undefined;
   /** Features that such a row does not have; each has a default. */
   absent: readonly FeatureCodec[];
 }
 
 /** How a value is spelled. */
 export type Form = 'number' | 'boolean' | 'string' | 'field';
+
+/** How the values of a feature are spelled where they have no quotes; undefined for texts. */
+export function bareForm({ element }: FeatureCodec): 'number' | 'boolean' | undefined {
+  const form = typeof element.fromText('0');
+  return form === 'number' || form === 'boolean' ? form : undefined;
+}
 
 /** Values that follow each other in the bytes as in the tensor: one, or those of a vector. */
 export interface Run {
@@ -27,6 +32,8 @@ export interface Run {
   before: Uint8Array;
   between: Uint8Array;
   count: number;
+  /** What stands in place of a value that is absent; undefined where none may be. */
+  nothing: Uint8Array | undefined;
   /** undefined: it is the id of the row, and goes to no tensor. */
   target: RunTarget | undefined;
 }
@@ -58,18 +65,20 @@ export class LayoutBuilder {
     const last = this.runs.at(-1);
     if (last !== undefined && continues(last, form, leaf)) {
       if (last.count === 1) last.between = row.slice(start, end);
-      if (last.count === 1 || isSame(last.between, row, start, end)) {
+      if (last.between.length === end - start && standsAt(last.between, row, start)) {
         last.count++;
         return;
       }
     }
     const before = row.slice(start, end);
-    this.runs.push({ form, before, between: before, count: 1, target: leaf && this.target(leaf) });
+    // Between quotes, `null` is a text.
+    const nothing = form === 'string' ? undefined : this.nothing;
+    this.runs.push({ form, before, between: before, count: 1, nothing, target: leaf && this.target(leaf) });
   }
 
   /** @returns undefined unless every feature was there once, with all of its values, or is absent and has a default */
   finish(tail: Uint8Array, features: readonly FeatureCodec[]): RowLayout | undefined {
-    const { runs, nothing } = this;
+    const { runs } = this;
     /** Values by feature; the id is `undefined`. */
     const found = new Map<FeatureCodec | undefined, number>();
     for (const { target, count } of runs) {
@@ -79,7 +88,7 @@ export class LayoutBuilder {
     const isWhole =
       absent.every(({ fallback }) => fallback !== undefined) &&
       [...found].every(([feature, values]) => values === (feature?.size ?? 1));
-    return isWhole ? { runs, tail, nothing, absent } : undefined;
+    return isWhole ? { runs, tail, absent } : undefined;
   }
 
   private target({ feature, element }: NonNullable<Leaf>): RunTarget {
@@ -92,10 +101,4 @@ export class LayoutBuilder {
 function continues({ form, count, target }: Run, found: Form, leaf: Leaf): boolean {
   if (target === undefined || leaf === undefined || form !== found) return false;
   return target.feature === leaf.feature && target.element + count === leaf.element;
-}
-
-function isSame(literal: Uint8Array, row: Uint8Array, start: number, end: number): boolean {
-  if (literal.length !== end - start) return false;
-  for (let at = 0; at < literal.length; at++) if (literal[at] !== row[start + at]) return false;
-  return true;
 }

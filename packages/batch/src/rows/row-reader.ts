@@ -27,7 +27,7 @@ export class RowReader {
   /** In the order of the manifest. */
   readonly features: readonly FeatureCodec[];
   /** A feature of that name takes the place of the client's own names. */
-  readonly hasIdFeature: boolean;
+  private readonly hasIdFeature: boolean;
   private readonly names: ReadonlySet<string>;
   private readonly manifest: Manifest;
 

@@ -2,11 +2,11 @@
  * Turns a stored Arrow chunk into input tensors. Columns of numbers are copied; the rows that this leaves in doubt, and
  * the features that are no numbers, go by the same codec as rows of JSON.
  */
-import type { RowError, RowId } from '@millrace/batch/errors';
 import type { Manifest } from '@millrace/batch/manifest/manifest';
 import type { DecodedChunk } from '@millrace/batch/rows/chunk-rows';
 import type { InputRows } from '@millrace/batch/rows/input-rows';
-import type { RowProblem, RowReader } from '@millrace/batch/rows/row-reader';
+import { RowCollector } from '@millrace/batch/rows/row-collector';
+import type { RowReader } from '@millrace/batch/rows/row-reader';
 import { planColumns } from './plan.js';
 import { RowColumns } from './row-columns.js';
 import { readChunk } from './stored-chunk.js';
@@ -17,42 +17,29 @@ export interface ArrowChunk {
   rows: number;
 }
 
-export function decodeArrow(
-  { bytes, firstRow, rows }: ArrowChunk,
-  reader: RowReader,
-  manifest: Manifest,
-): DecodedChunk {
-  const stored = readChunk(bytes);
+export function decodeArrow(chunk: ArrowChunk, reader: RowReader, manifest: Manifest): DecodedChunk {
+  const { rows } = chunk;
+  const stored = readChunk(chunk.bytes);
   if (stored.rows !== rows) throw new Error(`the chunk was split as ${rows} rows and read as ${stored.rows}`);
   const columns = new RowColumns(stored.columns, planColumns(stored.fields, manifest), reader);
-  const inputs = reader.allocate(rows);
+  const collector = new RowCollector(chunk, reader);
+  const { inputs } = collector;
   const doubtful = columns.fill(inputs, rows);
-  const valid = new Uint32Array(rows);
-  const errors: RowError[] = [];
-  let ids: (RowId | undefined)[] | undefined;
-  let validRows = 0;
   for (let row = 0; row < rows; row++) {
     const id = columns.idOf(row);
-    const isBadId = typeof id === 'object';
-    if (id !== undefined && !isBadId) {
-      ids ??= [];
-      ids[row] = id;
+    if (typeof id === 'object') {
+      collector.reject(id);
+      continue;
     }
-    const problem = isBadId ? id : doubtful[row] === 0 ? undefined : columns.read(row, inputs);
+    const problem = doubtful[row] === 0 ? undefined : columns.read(row, inputs);
     if (problem === undefined) {
-      moveRow(inputs, row, validRows);
-      valid[validRows++] = row;
+      moveRow(inputs, row, collector.validRows);
+      collector.accept(id);
     } else {
-      errors.push(rowError(firstRow + row, problem, isBadId ? undefined : id));
+      collector.reject(problem, id);
     }
   }
-  const decoded: DecodedChunk = { rows, inputs, valid: valid.subarray(0, validRows), errors };
-  if (ids !== undefined) decoded.ids = ids;
-  return decoded;
-}
-
-function rowError(row: number, { code, message }: RowProblem, id: RowId | undefined): RowError {
-  return id === undefined ? { row, code, message } : { row, id, code, message };
+  return collector.finish();
 }
 
 /** Closes the gap that rows which could not be read have left. */

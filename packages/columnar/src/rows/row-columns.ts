@@ -2,14 +2,13 @@
 import type { RowId } from '@millrace/batch/errors';
 import type { FeatureCodec } from '@millrace/batch/rows/feature-codec';
 import type { InputRows } from '@millrace/batch/rows/input-rows';
+import { NOT_UTF8 } from '@millrace/batch/rows/record-parser';
 import { type CsvColumn, ID_KEY, type RowProblem, type RowReader } from '@millrace/batch/rows/row-reader';
 import { NotUtf8Error, type PlainColumn, valueAt } from '../column.js';
 import { type Doubtful, fillNumbers, targetOf } from './fill.js';
 
 /** Where the values of a feature are: in one column, or one value of a vector in each. */
 type Source = { kind: 'whole'; column: PlainColumn } | { kind: 'spread'; columns: PlainColumn[] };
-
-const NOT_UTF8: RowProblem = { code: 'invalid_utf8', message: 'the record is not valid UTF-8' };
 
 export class RowColumns {
   /** By feature; undefined where all rows have its default. */
@@ -69,7 +68,7 @@ export class RowColumns {
   idOf(row: number): RowId | undefined | RowProblem {
     if (this.ids === undefined) return undefined;
     try {
-      return this.reader.idOf({ [ID_KEY]: valueAt(this.ids, row, true) });
+      return this.reader.checkId(valueAt(this.ids, row, true));
     } catch (error) {
       return notUtf8(error);
     }
