@@ -99,7 +99,10 @@ async function predict(
   how: Predict,
 ): Promise<RunOutcome> {
   const { pin, format, columns, firstRow, rows } = chunk;
-  const bytes = ownBytes(chunk.bytes);
+  const stored = chunk.bytes ?? (await deps.store.readInput(run.task, run.chunk));
+  // Gone since: asked again, Redis says why.
+  if (stored === undefined) return attempt(deps, run, how);
+  const bytes = ownBytes(stored);
   let predicted: Predicted;
   try {
     predicted = await how(deps, run, { pin, source: { format, columns, firstRow, rows, bytes } });

@@ -4,7 +4,9 @@ import type { ChunkRun } from '@millrace/queue/consumer';
 import type { Keys } from '@millrace/queue/keys';
 import type { TaskStore } from '@millrace/queue/task-store';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { commandName } from '../../../test/fixtures/command-names.js';
 import { useRedis } from '../../../test/fixtures/redis.js';
+import { startRedisProxy } from '../../../test/fixtures/redis-proxy.js';
 import { newTask } from '../../../test/fixtures/task.js';
 import { InferencePool } from '../dist/inference/pool.js';
 import { ModelRegistry } from '../dist/models/model-registry.js';
@@ -155,6 +157,31 @@ describe('a run', () => {
     await redis.redis.del(keys.input(TASK, 0));
     await runChunk(deps, run());
     expect(await read()).toMatchObject({ status: 'failed', ledger: { failed: 2 } });
+    expect(await lines()).toContain('"input_lost"');
+  });
+
+  const long = `{"x":2,"id":"${'i'.repeat(250)}"}\n`;
+
+  it('of a chunk of many bytes reads them by themselves', async () => {
+    await submitted(long.repeat(300), 300);
+    await runChunk(deps, run());
+    expect(await read()).toMatchObject({ status: 'succeeded', ledger: { succeeded: 300 } });
+  });
+
+  it('of a chunk whose many bytes go between its beginning and their reading says so', async () => {
+    await submitted(long.repeat(300), 300);
+    const proxy = await startRedisProxy(redis.server.port);
+    onTestFinished(() => proxy.stop());
+    proxy.decide = (words) => {
+      if (commandName(words, keys) !== 'get in') return { kind: 'pass' };
+      // The worker asks again when it is connected again.
+      proxy.decide = () => ({ kind: 'pass' });
+      void redis.redis.del(keys.input(TASK, 0));
+      return { kind: 'lose' };
+    };
+    const { pool: threads, pins } = deps;
+    await runChunk(await runDeps(proxy.url, keys, { pool: threads, pins }), run());
+    expect(await read()).toMatchObject({ status: 'failed', ledger: { failed: 300 } });
     expect(await lines()).toContain('"input_lost"');
   });
 

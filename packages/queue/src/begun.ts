@@ -29,7 +29,8 @@ export interface StartedChunk extends ChunkPlace {
   columns: readonly CsvColumn[];
   /** The version with the files that it had when the task was accepted. */
   pin: string;
-  bytes: Buffer;
+  /** Undefined when they are many: `TaskStore.readInput` has them. */
+  bytes?: Buffer;
   /** When it was begun, in microseconds by the clock of Redis. */
   begunAt: number;
 }
@@ -48,7 +49,11 @@ export function parseBegun(answer: unknown): Begun {
     case 'started': {
       const [kind, firstRow, rows, model, requestId, format, columns, fingerprint, bytes, begunAt] = reply;
       const pin = `${model} ${fingerprint}`;
-      return { kind, chunk: { firstRow, rows, model, requestId, format, columns, pin, bytes, begunAt } };
+      const handedOut = bytes === null ? {} : { bytes };
+      return {
+        kind,
+        chunk: { firstRow, rows, model, requestId, format, columns, pin, begunAt, ...handedOut },
+      };
     }
   }
 }
@@ -71,7 +76,7 @@ const BeginReply = z.union([
       .nullable()
       .transform((columns) => columns ?? []),
     Text,
-    z.instanceof(Buffer),
+    z.instanceof(Buffer).nullable(),
     Count,
   ]),
 ]);

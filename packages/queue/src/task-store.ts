@@ -192,7 +192,7 @@ export class TaskStore {
     await this.index.remove(id);
   }
 
-  /** Starts a chunk, if its model is among those that the worker serves, given by their pins: its rows count as running, its bytes are handed out. */
+  /** Starts a chunk, if its model is among those that the worker serves, given by their pins: its rows count as running, its bytes are handed out unless they are many. */
   async begin(id: string, chunk: number, served: readonly string[]): Promise<Begun> {
     return parseBegun(
       await this.scripts.begin(
@@ -302,7 +302,7 @@ export class TaskStore {
   }
 
   /** The bytes of a chunk as they came. Kept while it is not done, and as long as the results when rows of it can be retried. */
-  async readInput(id: string, chunk: number): Promise<Uint8Array | undefined> {
+  async readInput(id: string, chunk: number): Promise<Buffer | undefined> {
     return (await this.redis.getBuffer(this.keys.input(id, chunk))) ?? undefined;
   }
 

@@ -85,7 +85,7 @@ function startConsumer(keys: Keys): Consumer {
       const begun = await store.begin(task, chunk, ['iris@1 f']);
       if (begun.kind !== 'started') return { kind: 'settled' };
       const counts = { succeeded: ROWS, invalid: 0, failed: 0 };
-      await store.commit(task, chunk, { counts, segments: { lines: begun.chunk.bytes } });
+      await store.commit(task, chunk, { counts, segments: { lines: begun.chunk.bytes as Buffer } });
       return { kind: 'settled' };
     },
     release: (run) => store.release(run.task, run.chunk),

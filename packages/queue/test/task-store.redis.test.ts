@@ -109,6 +109,17 @@ describe('a task', () => {
     });
   });
 
+  it('leaves many bytes to a reading of their own', async () => {
+    const bytes = Buffer.alloc(65_537, '.');
+    await store.create(TASK);
+    await store.append(TASK.id, { ...chunkOf(0), bytes });
+    await store.append(TASK.id, { ...chunkOf(1), bytes: bytes.subarray(1) });
+    const [many, most] = [await store.begin(TASK.id, 0, SERVED), await store.begin(TASK.id, 1, SERVED)];
+    expect(many.kind === 'started' && many.chunk).not.toHaveProperty('bytes');
+    expect(await store.readInput(TASK.id, 0)).toEqual(bytes);
+    expect(most.kind === 'started' && most.chunk.bytes).toEqual(bytes.subarray(1));
+  });
+
   it('has a lifetime on every key, at every step', async () => {
     const lifetimes = async () => {
       const all = await redis.keysUnder(keys.prefix);

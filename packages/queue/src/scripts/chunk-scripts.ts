@@ -4,6 +4,9 @@ import type { ScriptDefinition } from './define-scripts.js';
 import { CHUNKS, FINISH, HALT, SERVER } from './fragments.js';
 import { STATUS_MOVES } from './status-moves.js';
 
+/** The bytes of a larger chunk are read by a command of their own: through a script they would be copied three times over. */
+const HANDED_OUT_BYTES_MAX = 65_536;
+
 /**
  * Starts a chunk: counts its rows as running and hands out its bytes. A task that is still being received stays so.
  * KEYS task, chunks, input
@@ -12,7 +15,8 @@ import { STATUS_MOVES } from './status-moves.js';
  * → {`gone`}: the task has ended, perhaps just now by its deadline · {`done`}
  * · {`unserved`, first_row, rows, model, request_id}: nothing was started
  * · {`lost`, first_row, rows, model, request_id} when the input bytes are missing
- * · {`started`, first_row, rows, model, request_id, format, columns, fingerprint, bytes, server time in microseconds}
+ * · {`started`, first_row, rows, model, request_id, format, columns, fingerprint, bytes or nothing when they are many,
+ *      server time in microseconds}
  */
 const BEGIN: ScriptDefinition = {
   numberOfKeys: 3,
@@ -39,8 +43,9 @@ if state == 'pending' then
   redis.call('HSETNX', KEYS[1], 'started_at', ARGV[2])
   if status == 'pending' then move('running') end
 end
-local bytes = redis.call('GET', KEYS[3])
-if not bytes then return {'lost', first_row, rows, task[1], task[2]} end
+local length = redis.call('STRLEN', KEYS[3])
+if length == 0 then return {'lost', first_row, rows, task[1], task[2]} end
+local bytes = length <= ${HANDED_OUT_BYTES_MAX} and redis.call('GET', KEYS[3])
 return {'started', first_row, rows, task[1], task[2], task[3], task[4], task[5], bytes,
   string.format('%.0f', server_us())}
 `,
