@@ -5,7 +5,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '@millrace/local/redis-server';
 import { Keys } from '@millrace/queue/keys';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
@@ -13,6 +12,7 @@ import { Lanes } from '../fixtures/lanes.js';
 import { remainder, writeSlowSampled } from '../fixtures/poison-model.js';
 import { FATES, ProxiedProcess } from '../fixtures/proxied-process.js';
 import { useRedis } from '../fixtures/redis.js';
+import { until } from '../fixtures/until.js';
 
 const KINDS = ['api', 'worker'] as const;
 type ProcessKind = (typeof KINDS)[number];
@@ -83,8 +83,6 @@ const PREDICTIONS = ROWS.map((x) => (typeof x === 'number' ? remainder(x) : null
 const BODY = ROWS.map((x) => `${JSON.stringify([x])}\n`).join('');
 /** The reaper comes by every 300 ms, and looks at what is older than a lease. */
 const SETTLING = { timeout: 30_000, interval: 20 };
-/** A client that is told to come again does so after a while. */
-const AGAIN_MS = 20;
 const SETTINGS = {
   LOG_FORMAT: 'json',
   LOG_LEVEL: 'warn',
@@ -210,15 +208,13 @@ class Lane {
   }
 
   /** Asks again while the answer is none: the process is away, or says so. */
-  private async insist<T>(ask: () => Promise<T | undefined>): Promise<T> {
-    for (;;) {
-      const answer = await ask().catch((error) => {
+  private insist<T>(ask: () => Promise<T>): Promise<Exclude<T, undefined | false>> {
+    return until(() =>
+      ask().catch((error) => {
         if (error instanceof TypeError) return this.restarted().then(() => undefined);
         throw error;
-      });
-      if (answer !== undefined) return answer;
-      await delay(AGAIN_MS);
-    }
+      }),
+    );
   }
 
   private async restarted(): Promise<void> {
