@@ -1,12 +1,12 @@
 /** The chaos platform is responsible for the real processes: one Redis, one API, some workers, each started again when it ends. */
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type PlatformProcess, type ProcessKind, startProcess } from '@millrace/local/platform-process';
 import { freePort, type RedisServer, startRedisServer } from '@millrace/local/redis-server';
 import { Keys } from '@millrace/queue/keys';
 import { Redis } from 'ioredis';
-import { lasting, POISON_MODEL, remainder } from '../test/fixtures/poison-model.js';
+import { writeSlowSampled } from '../test/fixtures/poison-model.js';
 
 /** Short, so that what waits for them in a round waits briefly. */
 const SETTINGS = {
@@ -145,16 +145,7 @@ async function endProcess(each: PlatformProcess): Promise<void> {
 
 function makeModels(directory: string): string {
   const models = join(directory, 'models');
-  const poison = join(models, 'poison/1');
-  mkdirSync(poison, { recursive: true });
   cpSync(resolve('models/iris/1'), join(models, 'iris/1'), { recursive: true });
-  writeFileSync(join(poison, 'model.onnx'), POISON_MODEL);
-  writeFileSync(join(poison, 'model.json'), JSON.stringify({ limits: { micro_batch: 4 } }));
-  const x = lasting(SAMPLE_SECONDS);
-  const samples = [x, x + 1, x + 2, x + 3].map((each) => ({
-    row: { x: each },
-    outputs: { y: remainder(each) },
-  }));
-  writeFileSync(join(poison, 'samples.json'), JSON.stringify({ samples }));
+  writeSlowSampled(join(models, 'poison/1'), SAMPLE_SECONDS, 4);
   return models;
 }

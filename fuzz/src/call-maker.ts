@@ -1,4 +1,5 @@
 /** The call maker is responsible for the next request: one that an operation of the document asks for, whole or spoilt. */
+import { arrowBody } from './arrow-body.js';
 import type { Call, Delivery } from './call.js';
 import type { ApiDocument, Json, Operation, Parameter, Schema } from './document.js';
 import { Random } from './random.js';
@@ -27,10 +28,13 @@ interface Draft extends Call {
 
 const SPOILT = 0.6;
 const ROWS_MAX = 12;
-/** A few tasks are larger, and in lines have more than one chunk. */
+/** A few tasks are larger; but in JSON, which is bounded, they have more rows than a chunk. */
 const MANY_ROWS = 1_000;
-const MANY_LINES = 20_000;
+const MANY_LINES = 70_000;
 const KEYS = 40;
+const ARROW = 'application/vnd.apache.arrow.stream';
+/** Most requests are texts: of the other bodies many are refused at their first bytes. */
+const TEXT_WEIGHT = 3;
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS', 'TRACE', 'PROPFIND'];
 const TYPES = [
   'text/plain',
@@ -99,8 +103,11 @@ export class CallMaker {
   private addBody(random: Random, draft: Draft): string | undefined {
     const { bodies } = draft.operation;
     if (bodies.length === 0) return undefined;
-    const body = random.pick(bodies);
-    const [model] = Object.keys(body.examples).length === 0 ? [] : [random.pick(Object.keys(body.examples))];
+    const body = random.pick(bodies.flatMap((each) => Array(isText(each.type) ? TEXT_WEIGHT : 1).fill(each)));
+    // The document has no example of what is no text, but of the same rows as text.
+    const told =
+      body.type === ARROW ? bodies.flatMap((each) => Object.keys(each.examples)) : Object.keys(body.examples);
+    const [model] = told.length === 0 ? [] : [random.pick(told)];
     const schema = model === undefined ? undefined : this.document.rowSchema(model);
     const values = new SchemaValues(this.document, random);
     draft.type = body.type;
@@ -113,11 +120,12 @@ export class CallMaker {
       draft.isFaultless = false;
       return undefined;
     }
-    const shape = body.type === 'text/csv' ? this.objectOf(schema) : schema;
+    const shape = [ARROW, 'text/csv'].includes(body.type) ? this.objectOf(schema) : schema;
     const rows = Array.from({ length: 1 + random.below(ROWS_MAX) }, () => values.of(shape));
     if (random.chance(0.02)) repeat(rows, body.type === 'application/json' ? MANY_ROWS : MANY_LINES);
     draft.sent = rows;
-    draft.body = Buffer.from(bodyText(body.type, rows, random.chance(0.3)));
+    draft.body =
+      body.type === ARROW ? arrowBody(rows) : Buffer.from(bodyText(body.type, rows, random.chance(0.3)));
     return model;
   }
 
@@ -154,6 +162,11 @@ export class CallMaker {
       draft.query.push([name, String(name === 'after' && random.chance(0.9) ? cursor : value)]);
     }
   }
+}
+
+/** What is neither text nor JSON has a name of somebody's in it. */
+function isText(type: string): boolean {
+  return !type.includes('vnd.');
 }
 
 function repeat(rows: Json[], count: number): void {
@@ -264,7 +277,7 @@ function spoilBody(random: Random, draft: Draft): void {
   const at = random.below(sent.length);
   const texts = sent.map((row, index) => (index === at ? spoilValue(random, row) : JSON.stringify(row)));
   if (type === 'application/x-ndjson') draft.body = Buffer.from(`${texts.join('\n')}\n`);
-  else if (type === 'text/csv') draft.body = spoilBytes(random, draft.body ?? Buffer.alloc(0));
+  else if ([ARROW, 'text/csv'].includes(type)) draft.body = spoilBytes(random, draft.body ?? Buffer.alloc(0));
   else
     draft.body = Buffer.from(random.chance(0.5) ? `[${texts.join(',')}]` : `{"inputs":[${texts.join(',')}]}`);
 }

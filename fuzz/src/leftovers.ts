@@ -4,6 +4,7 @@ import type { Task } from '@millrace/batch/task';
 import { Keys } from '@millrace/queue/keys';
 import { TaskStore } from '@millrace/queue/task-store';
 import type { Redis } from 'ioredis';
+import { until } from '../../test/fixtures/until.js';
 import { type Held, KEY_PREFIX, type Platform } from './platform.js';
 
 /** How long the platform may take to come to rest. */
@@ -16,12 +17,12 @@ const GROWTH_FILES = 10;
 const KEPT_FOR_GOOD = /:queue\}:[a-z0-9_-]+:(meta|id|marker|pc|events)$/;
 
 /** Tries until there are no problems left, or it has taken too long. */
-async function atRest(find: () => Promise<string[]>): Promise<string[]> {
+function atRest(find: () => Promise<string[]>): Promise<string[]> {
   const endsAt = Date.now() + REST_MS;
-  for (;;) {
+  return until(async () => {
     const problems = await find();
-    if (problems.length === 0 || Date.now() > endsAt) return problems;
-  }
+    return problems.length === 0 || Date.now() > endsAt ? problems : undefined;
+  });
 }
 
 /** @param tasks ids that were given out, with the rows of those that are known */

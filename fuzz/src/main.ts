@@ -9,7 +9,7 @@ import { type FuzzReport, fuzz, type Violation } from './fuzz.js';
 import { Platform } from './platform.js';
 
 const SHOWN = 20;
-const MODELS = fileURLToPath(new URL('../../models', import.meta.url));
+const MODELS = fileURLToPath(new URL('../../../../models', import.meta.url));
 
 const { values } = parseArgs({
   options: {

@@ -8,8 +8,9 @@ import { promisify } from 'node:util';
 import { type PlatformProcess, startProcess } from '@millrace/local/platform-process';
 import { ensureRedisServer, type RedisServer, startRedisServer } from '@millrace/local/redis-server';
 import { Redis } from 'ioredis';
+import { until } from '../../test/fixtures/until.js';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
 const CLIENTS = ['alice', 'bob'];
 export const KEY_PREFIX = 'fuzz';
 const SETTINGS = {
@@ -47,13 +48,13 @@ export class Platform {
     readonly keys: string[],
   ) {}
 
-  /** @param models the model directory @throws Error when something does not start */
-  static async start(models: string): Promise<Platform> {
+  /** @param models the model directory @param settings of the processes, besides @throws Error when something does not start */
+  static async start(models: string, settings: Record<string, string> = {}): Promise<Platform> {
     const folder = await mkdtemp(join(tmpdir(), 'millrace-fuzz-'));
     const server = await startRedisServer({ binary: ensureRedisServer(console.error), directory: folder });
     const platform = new Platform(folder, server, new Redis(server.url), [], []);
     try {
-      await platform.open(models);
+      await platform.open({ ...settings, MODELS_DIR: models });
     } catch (error) {
       await platform.stop();
       throw error;
@@ -100,10 +101,10 @@ export class Platform {
   }
 
   /** Resolves when every model has been looked at, so that the document does not change any more. */
-  private async open(models: string): Promise<void> {
+  private async open(settings: Record<string, string>): Promise<void> {
     const keyFile = join(this.folder, 'keys.json');
-    const addresses = { REDIS_URL: this.server.url, API_KEYS_FILE: keyFile, MODELS_DIR: models };
-    const env = { ...process.env, ...SETTINGS, ...addresses };
+    const addresses = { REDIS_URL: this.server.url, API_KEYS_FILE: keyFile };
+    const env = { ...process.env, ...SETTINGS, ...settings, ...addresses };
     for (const client of CLIENTS) {
       const create = [join(ROOT, 'apps/api/dist/keys-cli.js'), 'create', client];
       this.keys.push((await promisify(execFile)(process.execPath, create, { env })).stdout.trim());
@@ -112,7 +113,7 @@ export class Platform {
       this.processes.push({ name, process: startProcess(name, env, (text) => this.hear(text)), port: 0 });
     }
     for (const each of this.processes) each.port = (await each.process.ready).port;
-    while (!(await fetch(`${this.url}/readyz`)).ok) await new Promise(setImmediate);
+    await until(async () => (await fetch(`${this.url}/readyz`)).ok);
   }
 
   private urlOf(name: string): string {

@@ -5,6 +5,8 @@ import type { Random } from './random.js';
 
 const DEEP = 100;
 const MANY = 70_000;
+/** In one body. */
+const LONG_NUMBERS = 100;
 
 /** Values that are hardly ever right, as JSON text, since JSON spells more than JavaScript holds. */
 const JUNK_VALUES = [
@@ -114,13 +116,19 @@ export function spoilBytes(random: Random, bytes: Buffer): Buffer {
       Buffer.from(
         text.replaceAll(/["\d]/g, (each) => (random.chance(0.1) ? random.pick(['"', '', '\\', ',']) : each)),
       ),
-    () => Buffer.from(text.replaceAll(/\d+/g, (each) => (random.chance(0.1) ? '9'.repeat(MANY) : each))),
+    () => Buffer.from(withLongNumbers(random, text)),
     () => Buffer.from('['.repeat(MANY)),
     () => Buffer.from(`${'a,'.repeat(MANY / 2)}\n`),
     () => Buffer.from('\n'.repeat(MANY)),
     () => Buffer.from(`${text}\n"${'x\n'.repeat(200)}`),
     () => Buffer.concat(Array(50).fill(bytes)),
   ])();
+}
+
+/** With a tenth of its numbers very long; of a large text fewer, since it would be longer than a text may be. */
+function withLongNumbers(random: Random, text: string): string {
+  const share = Math.min(0.1, LONG_NUMBERS / (text.match(/\d+/g)?.length ?? 1));
+  return text.replaceAll(/\d+/g, (each) => (random.chance(share) ? '9'.repeat(MANY) : each));
 }
 
 /** Inflates to far more than it may. */

@@ -2,16 +2,17 @@
  * Every command that the path of a batch sends to Redis, and what comes of the batch when that very command is refused, done
  * though its reply is lost, or is the last thing that its process does. A command that is not in the list fails the test.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '@millrace/local/redis-server';
 import { Keys } from '@millrace/queue/keys';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { Lanes } from '../fixtures/lanes.js';
-import { onnxModel } from '../fixtures/onnx-graph.js';
+import { remainder, writeSlowSampled } from '../fixtures/poison-model.js';
 import { FATES, ProxiedProcess } from '../fixtures/proxied-process.js';
 import { useRedis } from '../fixtures/redis.js';
+import { until } from '../fixtures/until.js';
 
 const KINDS = ['api', 'worker'] as const;
 type ProcessKind = (typeof KINDS)[number];
@@ -73,9 +74,13 @@ const ELSEWHERE =
 
 /** Platforms at work side by side: most of a run is waiting for locks. */
 const LANES = 4;
-const PREDICTED = 65_540;
-/** Two chunks, and a row that is none. */
-const BODY = `${'[1.5]\n'.repeat(PREDICTED - 1)}["?"]\n[2]\n`;
+/** Samples of 4 ms in micro-batches of 4 make chunks of some 250 rows, and smaller ones on a slower machine. */
+const SAMPLE_SECONDS = 0.004;
+const MICRO_BATCH = 4;
+/** Several chunks in whose order the rows do not repeat themselves, and a row that is none. */
+const ROWS = Array.from({ length: 1_000 }, (_, row) => (row === 900 ? '?' : 1 + (row % 251)));
+const PREDICTIONS = ROWS.map((x) => (typeof x === 'number' ? remainder(x) : null));
+const BODY = ROWS.map((x) => `${JSON.stringify([x])}\n`).join('');
 /** The reaper comes by every 300 ms, and looks at what is older than a lease. */
 const SETTLING = { timeout: 30_000, interval: 20 };
 const SETTINGS = {
@@ -96,6 +101,12 @@ interface Answer {
   rows: Record<string, number>;
   predictions: unknown[];
   errors: unknown[];
+}
+
+interface Ran {
+  answer: Answer;
+  lines: string;
+  chunks: number;
 }
 
 /** A platform of one API and one worker, each with its own way to Redis. */
@@ -128,20 +139,22 @@ class Lane {
     return this.processes[kind];
   }
 
-  /**
-   * Sends the batch again under one key, as a client does, until it is accepted and its result has been read. Before it
-   * one that comes whole, without a key.
-   */
-  async run(key: string): Promise<{ answer: Answer; lines: string }> {
-    const whole = await this.insist(() => this.submit('[7]\n'));
-    expect(await this.insist(() => this.poll(whole))).toMatchObject({
-      status: 'succeeded',
-      predictions: [7],
-    });
+  /** Sends a batch that comes whole, and without a key, until it is accepted and its result has been read. */
+  async runWhole(): Promise<void> {
+    const id = await this.insist(() => this.submit('[7]\n'));
+    const { status, predictions, rows } = await this.insist(() => this.poll(id));
+    const { total, succeeded } = rows;
+    const expected = { status: 'succeeded', predictions: [remainder(7)], total: 1, succeeded: 1 };
+    expect({ status, predictions, total, succeeded }).toEqual(expected);
+  }
+
+  /** Sends the batch again under one key, as a client does, until it is accepted and its result has been read. */
+  async run(key: string): Promise<Ran> {
     const id = await this.insist(() => this.submit(BODY, { 'idempotency-key': `"${key}"` }));
     const answer = await this.insist(() => this.poll(id));
     const lines = await this.insist(() => this.download(id));
-    return { answer, lines };
+    const chunks = Number(await redis.redis.hget(this.keys.task(id), 'chunks'));
+    return { answer, lines, chunks };
   }
 
   /** Resolves when the batches have left nothing in Redis beside their records and results. */
@@ -159,7 +172,7 @@ class Lane {
   }
 
   private async submit(body: string, headers: Record<string, string> = {}): Promise<string | undefined> {
-    const response = await fetch(`${this.url}/batch-predict?model=identity`, {
+    const response = await fetch(`${this.url}/batch-predict?model=remainder`, {
       method: 'POST',
       headers: { 'content-type': 'application/x-ndjson', ...headers },
       body,
@@ -195,14 +208,13 @@ class Lane {
   }
 
   /** Asks again while the answer is none: the process is away, or says so. */
-  private async insist<T>(ask: () => Promise<T | undefined>): Promise<T> {
-    for (;;) {
-      const answer = await ask().catch((error) => {
+  private insist<T>(ask: () => Promise<T>): Promise<Exclude<T, undefined | false>> {
+    return until(() =>
+      ask().catch((error) => {
         if (error instanceof TypeError) return this.restarted().then(() => undefined);
         throw error;
-      });
-      if (answer !== undefined) return answer;
-    }
+      }),
+    );
   }
 
   private async restarted(): Promise<void> {
@@ -214,25 +226,18 @@ class Lane {
   }
 }
 
-let reference: { answer: Answer; lines: string };
+let reference: Ran;
 let lanes: Lanes<Lane>;
 
 beforeAll(async () => {
-  const version = join(folder, 'models', 'identity', '1');
-  mkdirSync(version, { recursive: true });
-  writeFileSync(
-    join(version, 'model.onnx'),
-    onnxModel({
-      inputs: [{ name: 'x', type: 'float32', shape: ['n'] }],
-      outputs: [{ name: 'y', type: 'float32', shape: ['n'] }],
-      nodes: [{ op: 'Identity', inputs: ['x'], outputs: ['y'] }],
-    }),
-  );
+  writeSlowSampled(join(folder, 'models/remainder/1'), SAMPLE_SECONDS, MICRO_BATCH);
   lanes = new Lanes(Array.from({ length: LANES }, (_, index) => new Lane(`lane${index}`)));
   await Promise.all(lanes.all.map((lane) => lane.start()));
+  const [lane] = lanes.all as [Lane];
   // Every script is known to Redis afterwards, so that a command is done where it is named.
-  reference = await (lanes.all[0] as Lane).run('reference');
-  await (lanes.all[0] as Lane).settled();
+  await lane.runWhole();
+  reference = await lane.run('reference');
+  await lane.settled();
 });
 afterAll(async () => {
   await Promise.all(lanes.all.map((lane) => lane.stop()));
@@ -251,11 +256,14 @@ it('the list is the list', () => {
 });
 
 it('an undisturbed batch has its result', () => {
-  expect(reference.answer).toMatchObject({
+  const { answer, lines } = reference;
+  expect(answer).toMatchObject({
     status: 'partially_succeeded',
-    rows: { total: PREDICTED + 1, succeeded: PREDICTED, invalid: 1, pending: 0, running: 0, failed: 0 },
+    rows: { total: ROWS.length, succeeded: ROWS.length - 1, invalid: 1, pending: 0, running: 0, failed: 0 },
+    errors: [{ row: 900, code: 'wrong_type' }],
   });
-  expect(reference.lines.split('\n')).toHaveLength(PREDICTED + 2);
+  expect(answer.predictions).toEqual(PREDICTIONS);
+  expect(lines.split('\n')).toHaveLength(ROWS.length + 1);
 });
 
 const cases = KINDS.flatMap((kind) =>
@@ -263,16 +271,15 @@ const cases = KINDS.flatMap((kind) =>
 );
 it.concurrent.each(cases)('%s: %s, %s', async (kind, point, fate) => {
   await lanes.with(async (lane) => {
-    const struck = lane.process(kind).arm(point, fate);
-    const { answer, lines } = await lane.run(`${kind} ${point} ${fate}`);
+    const isWhole = point === 'createWhole';
+    let struck = isWhole ? lane.process(kind).arm(point, fate) : undefined;
+    if (isWhole) await lane.runWhole();
+    struck ??= lane.process(kind).arm(point, fate);
+    const { answer, lines, chunks } = await lane.run(`${kind} ${point} ${fate}`);
     await struck;
-    const { status, rows, predictions, errors } = answer;
-    expect({ status, rows, errors }).toEqual({
-      status: reference.answer.status,
-      rows: reference.answer.rows,
-      errors: reference.answer.errors,
-    });
-    expect(predictions.length).toBe(PREDICTED + 1);
+    const { status, rows, predictions, errors } = reference.answer;
+    expect(answer).toMatchObject({ status, rows, predictions, errors });
+    expect(chunks).toBeGreaterThan(1);
     expect(lines === reference.lines).toBe(true);
     await lane.settled();
   });

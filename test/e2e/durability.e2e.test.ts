@@ -10,6 +10,7 @@ import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { irisDescriptor, irisRows, toNdjson } from '../fixtures/iris.js';
 import { requireRedis } from '../fixtures/redis.js';
+import { until } from '../fixtures/until.js';
 
 const SUBMITS = Number(process.env.DURABILITY_SUBMITS ?? 1_000);
 const CLIENTS = 32;
@@ -86,14 +87,13 @@ describe('with appendfsync always', () => {
     const acknowledged = new Set<string>();
     const client = async () => {
       while (acknowledged.size < SUBMITS) {
-        const id = await submit(url, ROW);
-        if (id !== undefined) acknowledged.add(id);
+        acknowledged.add(await until(() => submit(url, ROW)));
       }
     };
     const kills = (async () => {
       for (let kill = 1; kill <= KILLS; kill++) {
         const due = (SUBMITS * kill) / (KILLS + 1);
-        while (acknowledged.size < due) await look.ping().catch(() => {});
+        await until(() => acknowledged.size >= due);
         await killRedis();
         await startRedis('always');
       }
@@ -123,11 +123,9 @@ describe('an append-only file that is cut at a random byte', () => {
     await start('worker', { WORKER_THREADS: '1', LOCK_MS: '500', REAP_INTERVAL_MS: '200' });
     const ids: string[] = [];
     for (let task = 0; task < TASKS; task++) {
-      ids.push((await until(() => submit(url, body(task), `key-${task}`))) as string);
+      ids.push(await until(() => submit(url, body(task), `key-${task}`)));
     }
-    await until(async () =>
-      (await finalAnswers(url, ids)).every(({ code }) => code === 'finished') ? true : undefined,
-    );
+    await until(async () => (await finalAnswers(url, ids)).every(({ code }) => code === 'finished'));
     await killRedis();
     const whole = join(folder, 'redis');
     const seen = { finished: 0, task_lost: 0 };
@@ -179,12 +177,4 @@ function cutFile(directory: string, share: number): void {
     .filter((path) => /\.aof$/.test(path) && statSync(path).isFile());
   const path = files.find((name) => name.endsWith('.incr.aof')) ?? (files[0] as string);
   truncateSync(path, Math.floor(statSync(path).size * share));
-}
-
-/** Asks again until there is an answer; the test's own time limits it. */
-async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
-  for (;;) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-  }
 }

@@ -15,6 +15,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { IRIS_MODEL_PATH } from '../fixtures/iris.js';
 import { onnxModel } from '../fixtures/onnx-graph.js';
 import { TestPlatform } from '../fixtures/platform.js';
+import { until } from '../fixtures/until.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'millrace-e2e-'));
 const models = join(directory, 'models');
@@ -63,11 +64,11 @@ interface Shown {
 }
 
 /** Asks for the model until it is shown as it should be. */
-async function shown(ref: string, isMeant: (model: Shown) => boolean): Promise<Shown> {
-  for (;;) {
+function shown(ref: string, isMeant: (model: Shown) => boolean): Promise<Shown> {
+  return until(async () => {
     const model = (await (await fetch(`${platform.url}/v1/models/${ref}`)).json()) as Shown;
-    if (model.versions !== undefined && isMeant(model)) return model;
-  }
+    return model.versions !== undefined && isMeant(model) ? model : undefined;
+  });
 }
 
 async function predict(ref: string): Promise<{ model: string; predictions: unknown[] }> {
@@ -149,8 +150,7 @@ it('a worker that is stopped in the middle of a proof goes at once, and leaves n
   const worker = platform.addWorker({ MODELS_DIR: own });
   const { pid = 0 } = worker.child;
   worker.ready.catch(() => {});
-  while (childrenOf(pid).length === 0) await new Promise((resolve) => setImmediate(resolve));
-  const [prover = 0] = childrenOf(pid);
+  const prover = await until(() => childrenOf(pid)[0]);
   expect(await worker.stop()).toBe(0);
   expect(existsSync(`/proc/${prover}`)).toBe(false);
 });

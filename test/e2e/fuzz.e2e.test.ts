@@ -2,9 +2,9 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { ApiDocument } from '../../fuzz/dist/document.js';
-import { fuzz } from '../../fuzz/dist/fuzz.js';
-import { Platform } from '../../fuzz/dist/platform.js';
+import { ApiDocument } from '../../fuzz/dist/fuzz/src/document.js';
+import { fuzz } from '../../fuzz/dist/fuzz/src/fuzz.js';
+import { Platform } from '../../fuzz/dist/fuzz/src/platform.js';
 import { IRIS_MODEL_PATH } from '../fixtures/iris.js';
 
 const REQUESTS = 500;
@@ -13,7 +13,8 @@ let platform: Platform;
 
 beforeAll(async () => {
   cpSync(dirname(IRIS_MODEL_PATH), join(models, 'iris/1'), { recursive: true });
-  platform = await Platform.start(models);
+  // Inputs of rows that failed are kept for a retry as long as results, and are to be gone at the end.
+  platform = await Platform.start(models, { RESULT_TTL_SECONDS: '5' });
 });
 afterAll(async () => {
   await platform.stop();

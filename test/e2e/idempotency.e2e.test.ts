@@ -9,6 +9,7 @@ import { commandName } from '../fixtures/command-names.js';
 import { irisDescriptor, irisRows, toNdjson } from '../fixtures/iris.js';
 import { useRedis } from '../fixtures/redis.js';
 import { startRedisProxy } from '../fixtures/redis-proxy.js';
+import { until } from '../fixtures/until.js';
 
 const redis = useRedis();
 const PREFIX = 'idempotency';
@@ -81,12 +82,13 @@ async function answerTo(call: ClientRequest): Promise<Answer> {
 
 /** Sends the same again until it is accepted, as a client does that is told to wait. @param isUp resolves when the process can be reached again */
 async function insist(port: number, idempotencyKey: string, isUp = async () => {}): Promise<Answer> {
-  for (;;) {
+  return until(async () => {
     const answer = await answerTo(open(port, idempotencyKey, LINES)).catch(isUp);
     if (answer?.status === 202) return answer;
     if (answer !== undefined && answer.status !== 409 && answer.status !== 503)
       throw new Error(`${answer.status}\n${log}`);
-  }
+    return undefined;
+  });
 }
 
 /** Every task that was accepted, by id. */
@@ -145,9 +147,8 @@ describe('an API process that is killed', () => {
     upload.on('error', () => {});
     upload.write(LINES);
     const claim = keys.claim('anonymous', key);
-    let task: string | null = null;
-    while (task === null) task = await redis.redis.hget(claim, 'task');
-    while ((await redis.redis.hget(keys.task(task), 'chunks')) !== '2');
+    const task = await until(async () => (await redis.redis.hget(claim, 'task')) ?? undefined);
+    await until(async () => (await redis.redis.hget(keys.task(task), 'chunks')) === '2');
     expect(await answerTo(open(survivor, key, LINES))).toMatchObject({ status: 409 });
     victim.child.kill('SIGKILL');
     await victim.exited;
@@ -166,9 +167,8 @@ describe('an API process that is killed', () => {
     const upload = open(port, key);
     upload.write(LINES);
     const claim = keys.claim('anonymous', key);
-    let task: string | null = null;
-    while (task === null) task = await redis.redis.hget(claim, 'task');
-    while ((await redis.redis.hget(keys.task(task), 'chunks')) !== '2');
+    const task = await until(async () => (await redis.redis.hget(claim, 'task')) ?? undefined);
+    await until(async () => (await redis.redis.hget(keys.task(task), 'chunks')) === '2');
     sleeper.child.kill('SIGSTOP');
     const answer = await insist(survivor, key);
     upload.end(LINES);

@@ -1,9 +1,9 @@
 /** Carries out a Dockerfile without a container engine: every stage in a folder of its own that stands for its root. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir } from 'node:fs/promises';
+import { cp, mkdir, readdir, rename } from 'node:fs/promises';
 import { basename, delimiter, dirname, join, resolve } from 'node:path';
-import { type Instruction, parseDockerfile } from './dockerfile.js';
+import { type Instruction, parseDockerfile, type Stage } from './dockerfile.js';
 
 export interface Image {
   /** The folder that stands for `/`. */
@@ -34,14 +34,32 @@ export async function buildImage(
   workspace: string,
 ): Promise<Image> {
   const built = new Map<string, Image>();
+  const lastUses = lastUsesOf(parseDockerfile(dockerfile));
   let image: Image | undefined;
   for (const { name, base, instructions } of parseDockerfile(dockerfile)) {
     image = await startStage(join(workspace, name), built.get(base));
-    for (const instruction of instructions) await perform(instruction, image, context, built);
+    for (const instruction of instructions) await perform(instruction, image, context, { built, lastUses });
     built.set(name, image);
   }
   if (image === undefined) throw new Error('the Dockerfile has no stage');
   return image;
+}
+
+/** Of each stage that is copied from: the last instruction that does, when no later stage goes on from it. */
+function lastUsesOf(stages: readonly Stage[]): ReadonlySet<Instruction> {
+  const lastUses = new Map<string, Instruction>();
+  for (const { base, instructions } of stages) {
+    lastUses.delete(base);
+    for (const each of instructions)
+      if (each.kind === 'copy' && each.from !== undefined) lastUses.set(each.from, each);
+  }
+  return new Set(lastUses.values());
+}
+
+/** The stages that there are so far, and the instructions after which one is not used any more. */
+interface Stages {
+  built: ReadonlyMap<string, Image>;
+  lastUses: ReadonlySet<Instruction>;
 }
 
 /** @param parent the stage it goes on from; undefined for a base image, whose own files are those of this machine */
@@ -58,7 +76,7 @@ async function startStage(root: string, parent: Image | undefined): Promise<Imag
       command: [],
     };
   }
-  await cp(parent.root, root, { recursive: true, verbatimSymlinks: true });
+  await copyFolder(parent.root, root);
   return { ...parent, root, env: { ...parent.env } };
 }
 
@@ -66,7 +84,7 @@ async function perform(
   instruction: Instruction,
   image: Image,
   context: BuildContext,
-  built: ReadonlyMap<string, Image>,
+  stages: Stages,
 ): Promise<void> {
   switch (instruction.kind) {
     case 'workdir':
@@ -74,7 +92,7 @@ async function perform(
       await mkdir(inImage(image, '.'), { recursive: true });
       return;
     case 'copy':
-      return copy(instruction, image, context, built);
+      return copy(instruction, image, context, stages);
     case 'run':
       return run(instruction.command, image);
     case 'env':
@@ -101,19 +119,33 @@ export function inImage(image: Image, path: string): string {
 }
 
 async function copy(
-  { from, sources, target }: Extract<Instruction, { kind: 'copy' }>,
+  instruction: Extract<Instruction, { kind: 'copy' }>,
   image: Image,
   context: BuildContext,
-  built: ReadonlyMap<string, Image>,
+  { built, lastUses }: Stages,
 ): Promise<void> {
+  const { from, sources, target } = instruction;
   const stage = from === undefined ? undefined : built.get(from);
   if (from !== undefined && stage === undefined) throw new Error(`COPY: there is no stage ${from} above`);
   for (const source of sources) {
     const to = inImage(image, target);
     if (stage === undefined) await copyFromContext(context, source, to, target.endsWith('/'));
     // Only folders are copied between stages; a folder's contents are what is copied.
-    else await cp(inImage(stage, source), to, { recursive: true, verbatimSymlinks: true });
+    else if (sources.length === 1 && lastUses.has(instruction)) await moveFolder(inImage(stage, source), to);
+    else await copyFolder(inImage(stage, source), to);
   }
+}
+
+function copyFolder(from: string, to: string): Promise<void> {
+  return cp(from, to, { recursive: true, verbatimSymlinks: true });
+}
+
+/** For what nobody asks for again where it was: the folder of an image has tens of thousands of files. */
+async function moveFolder(from: string, to: string): Promise<void> {
+  await mkdir(to, { recursive: true });
+  // A folder takes the place of an empty one only.
+  if ((await readdir(to)).length > 0) await copyFolder(from, to);
+  else await rename(from, to);
 }
 
 async function copyFromContext(

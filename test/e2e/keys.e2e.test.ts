@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { ROOT, shell } from '../fixtures/npm-start.js';
 import { TestPlatform } from '../fixtures/platform.js';
+import { until } from '../fixtures/until.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-keys-'));
 const file = join(folder, 'made', 'api-keys.json');
@@ -29,11 +30,11 @@ it('makes keys that a running API takes, and takes no more once they are revoked
   expect(await status('mr_of-nobody')).toBe(401);
 
   const bob = (await keys('create bob')).trim();
-  while ((await status(bob)) !== 200) await new Promise((resolve) => setImmediate(resolve));
+  await until(async () => (await status(bob)) === 200);
   expect((await keys('list')).split('\n').map((line) => line.split('\t')[0])).toEqual(['alice', 'bob', '']);
 
   expect(await keys('revoke alice')).toBe('Removed 1 key(s) of alice.\n');
-  while ((await status(alice)) !== 401) await new Promise((resolve) => setImmediate(resolve));
+  await until(async () => (await status(alice)) === 401);
   expect(await status(bob)).toBe(200);
   await platform.stop();
 });

@@ -30,14 +30,14 @@ beforeAll(async () => {
   mkdirSync(join(models, 'poison/1'), { recursive: true });
   cpSync(dirname(IRIS_MODEL_PATH), join(models, 'iris/1'), { recursive: true });
   writeFileSync(join(models, 'poison/1/model.onnx'), POISON_MODEL);
-  writeFileSync(join(models, 'poison/1/model.json'), JSON.stringify({ limits: { micro_batch: 16 } }));
+  writeFileSync(join(models, 'poison/1/model.json'), JSON.stringify({ limits: { micro_batch: 4 } }));
   writeFileSync(join(models, 'poison/1/samples.json'), JSON.stringify(POISON_SAMPLES));
   platform = await TestPlatform.start(directory, 0, {
     MODELS_DIR: models,
     WORKER_THREADS: '1',
-    LOCK_MS: '1000',
+    LOCK_MS: '500',
     STOP_GRACE_MS: '500',
-    CHUNK_TIMEOUT_MS: '3000',
+    CHUNK_TIMEOUT_MS: '1500',
   });
   await keepWorker().ready;
 });

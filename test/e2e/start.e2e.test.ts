@@ -1,30 +1,36 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { dirname, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { IRIS_MODEL_PATH } from '../fixtures/iris.js';
 import { npmStart, type Started, shell } from '../fixtures/npm-start.js';
+import { until } from '../fixtures/until.js';
 
-let folder: string;
-let started: Started[];
+const FIRST_IRIS = `-H 'content-type: application/json' -H 'prefer: wait=30' -d '[[5.1,3.5,1.4,0.2]]'`;
+const all = mkdtempSync(join(tmpdir(), 'millrace-start-'));
+const models = join(all, 'models');
 
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'millrace-start-'));
-  started = [];
-});
-afterEach(async () => {
-  await Promise.all(started.map((each) => each.stop()));
-  rmSync(folder, { recursive: true });
-});
+beforeAll(() => cpSync(dirname(IRIS_MODEL_PATH), join(models, 'iris/1'), { recursive: true }));
+afterAll(() => rmSync(all, { recursive: true }));
 
-async function start(env: Record<string, string> = {}): Promise<Started> {
-  const one = await npmStart(join(folder, 'data'), env);
-  started.push(one);
-  return one;
+/** With one model: every worker proves all that it has, and the README is tried with all of them. */
+function start(folder: string, env: Record<string, string> = {}): Promise<Started> {
+  return npmStart(join(folder, 'data'), { MODELS_DIR: models, ...env });
 }
 
-describe('npm start', () => {
-  it('ends its start-up with the URL, a command that submits real rows and one that polls; both work', async () => {
-    const output = await (await start()).ready;
+/** Each test finds it whole, but for the last, which ends it. */
+describe('npm start, once it runs', () => {
+  const folder = mkdtempSync(join(all, 'running-'));
+  let one: Started;
+  let output: string;
+
+  beforeAll(async () => {
+    one = await start(folder, { STOP_GRACE_MS: '0' });
+    output = await one.ready;
+  });
+  afterAll(() => one.stop());
+
+  it('has ended its start-up with the URL, a command that submits real rows and one that polls; both work', async () => {
     const [, submit = ''] = /^ {2}submit {2}(curl .*)$/m.exec(output) ?? [];
     const [, poll = ''] = /^ {2}poll {4}(curl .*)$/m.exec(output) ?? [];
     expect(output).toMatch(/Millrace is ready: http:\/\/127\.0\.0\.1:\d+\n/);
@@ -33,93 +39,100 @@ describe('npm start', () => {
     expect(answer).toMatchObject({ status: 'succeeded', predictions: [0] });
   });
 
-  it('says who holds the port, and leaves nothing running', async () => {
-    const first = await start();
-    await first.ready;
-    const second = await npmStart(join(folder, 'other'), { PORT: String(first.port) });
+  it('makes another say who holds the port, and leave nothing running', async () => {
+    const second = await npmStart(join(folder, 'other'), { PORT: String(one.port) });
     expect(await second.exited).toBe(1);
-    const holder = childrenOf(first).find((pid) => commandOf(pid).includes('apps/api'));
-    expect(second.output()).toContain(`port ${first.port} is held by process ${holder} (`);
+    expect(second.output()).toContain(`port ${one.port} is held by process ${childOf(one, 'apps/api')} (`);
     expect(existsSync(join(folder, 'other'))).toBe(false);
   });
 
-  it('refuses a data folder that is in use', async () => {
-    const first = await start();
-    await first.ready;
-    const second = await start();
+  it('makes another refuse its data folder', async () => {
+    const second = await start(folder);
     expect(await second.exited).toBe(1);
     expect(second.output()).toContain(
-      `process ${first.child.pid} runs Millrace on ${join(folder, 'data')} already`,
+      `process ${one.child.pid} runs Millrace on ${join(folder, 'data')} already`,
     );
-  });
-
-  it('names a setting that does not hold', async () => {
-    const one = await start({ WORKERS: 'many' });
-    expect(await one.exited).toBe(1);
-    expect(one.output()).toContain('WORKERS=many: must be a whole number from 1 to 64');
-  });
-
-  it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('stops everything on %s', async (signal) => {
-    const one = await start({ WORKERS: '2' });
-    await one.ready;
-    const children = childrenOf(one);
-    expect(children.length).toBe(5);
-    one.child.kill(signal);
-    expect(await one.exited).toBe(0);
-    expect(children.filter(isAlive)).toEqual([]);
   });
 
   it('starts a worker again that was killed', async () => {
-    const one = await start();
-    await one.ready;
-    const worker = childrenOf(one).find((pid) => commandOf(pid).includes('apps/worker')) as number;
+    const worker = childOf(one, 'apps/worker');
     process.kill(worker, 'SIGKILL');
-    const output = await shell(
-      `curl -s -X POST 'http://127.0.0.1:${one.port}/batch-predict?model=iris' -H 'content-type: application/json' -H 'prefer: wait=30' -d '[[5.1,3.5,1.4,0.2]]'`,
-      folder,
-    );
-    expect(JSON.parse(output)).toMatchObject({ status: 'succeeded', predictions: [0] });
+    expect(JSON.parse(await shell(submission(one), folder))).toMatchObject({
+      status: 'succeeded',
+      predictions: [0],
+    });
     expect(one.output()).toContain(
       `The worker with process id ${worker} has ended with SIGKILL; starting another one.`,
     );
   });
 
   it('starts the API again that was killed, on the same port', async () => {
-    const one = await start();
-    await one.ready;
-    const api = childrenOf(one).find((pid) => commandOf(pid).includes('apps/api')) as number;
+    const api = childOf(one, 'apps/api');
     process.kill(api, 'SIGKILL');
-    await answers(`http://127.0.0.1:${one.port}/readyz`);
+    await until(() => answers(`http://127.0.0.1:${one.port}/readyz`));
     expect(childrenOf(one)).not.toContain(api);
   });
 
   it('ends, and says why, when its Redis server is killed', async () => {
-    const one = await start({ STOP_GRACE_MS: '0' });
-    await one.ready;
-    const redis = childrenOf(one).find((pid) => commandOf(pid).includes('redis-server')) as number;
-    process.kill(redis, 'SIGKILL');
+    process.kill(childOf(one, 'redis-server'), 'SIGKILL');
     expect(await one.exited).toBe(1);
     expect(one.output()).toContain('its Redis server has ended with SIGKILL');
   });
+});
+
+describe('npm start', () => {
+  let folder: string;
+  let started: Started[];
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(all, 'each-'));
+    started = [];
+  });
+  afterEach(() => Promise.all(started.map((each) => each.stop())));
+
+  async function begin(env: Record<string, string> = {}): Promise<Started> {
+    const one = await start(folder, env);
+    started.push(one);
+    return one;
+  }
+
+  it('names a setting that does not hold', async () => {
+    const one = await begin({ WORKERS: 'many' });
+    expect(await one.exited).toBe(1);
+    expect(one.output()).toContain('WORKERS=many: must be a whole number from 1 to 64');
+  });
+
+  it.each([
+    ['SIGTERM', '2'],
+    ['SIGINT', '1'],
+    ['SIGHUP', '1'],
+  ] as const)('stops everything on %s, with so many workers: %s', async (signal, workers) => {
+    const one = await begin({ WORKERS: workers });
+    await one.ready;
+    const children = childrenOf(one);
+    expect(children.length).toBe(3 + Number(workers));
+    one.child.kill(signal);
+    expect(await one.exited).toBe(0);
+    expect(children.filter(isAlive)).toEqual([]);
+  });
 
   it('that is stopped while Redis starts leaves no Redis behind', async () => {
-    const one = await start();
-    const redis = await firstChild(one);
+    const one = await begin();
+    const redis = await until(() => childrenOf(one)[0]);
     expect(await one.stop()).toBe(0);
     expect(isAlive(redis)).toBe(false);
   });
 
   it('that was killed itself leaves no process, and the next one has all its tasks', async () => {
-    const first = await start();
+    const first = await begin();
     await first.ready;
-    const submit = `curl -s -X POST 'http://127.0.0.1:${first.port}/batch-predict?model=iris' -H 'content-type: application/json' -H 'prefer: wait=30' -d '[[5.1,3.5,1.4,0.2]]'`;
-    const answer = JSON.parse(await shell(submit, folder));
-    const children = childrenOf(first);
-    const redis = children.find((pid) => commandOf(pid).includes('redis-server')) as number;
+    const answer = JSON.parse(await shell(submission(first), folder));
+    const redis = childOf(first, 'redis-server');
+    const others = childrenOf(first).filter((pid) => pid !== redis);
     first.child.kill('SIGKILL');
-    await gone(children.filter((pid) => pid !== redis));
+    await until(() => !others.some(isAlive));
 
-    const second = await start();
+    const second = await begin();
     await second.ready;
     expect(isAlive(redis)).toBe(false);
     const again = await shell(
@@ -130,25 +143,21 @@ describe('npm start', () => {
   });
 });
 
-/** Asks until there is one; the test's own limit bounds it. */
-async function firstChild(one: Started): Promise<number> {
-  for (;;) {
-    const [child] = childrenOf(one);
-    if (child !== undefined) return child;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+/** The command that has a row predicted, and waits for it. */
+function submission({ port }: Started): string {
+  return `curl -s -X POST 'http://127.0.0.1:${port}/batch-predict?model=iris' ${FIRST_IRIS}`;
 }
 
-/** Asks until the answer is a good one; the test's own limit bounds it. */
-async function answers(url: string): Promise<void> {
-  while (
-    !(await fetch(url).then(
-      (response) => response.ok,
-      () => false,
-    ))
-  ) {
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+function answers(url: string): Promise<boolean> {
+  return fetch(url).then(
+    (response) => response.ok,
+    () => false,
+  );
+}
+
+/** The process among those that it has started with this in its command line. */
+function childOf(one: Started, command: string): number {
+  return childrenOf(one).find((pid) => commandOf(pid).includes(command)) as number;
 }
 
 function childrenOf({ child }: Started): number[] {
@@ -177,9 +186,4 @@ function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
-}
-
-/** Asks until all have ended; the test's own limit bounds it. */
-async function gone(pids: number[]): Promise<void> {
-  while (pids.some(isAlive)) await new Promise((resolve) => setImmediate(resolve));
 }

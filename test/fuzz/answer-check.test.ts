@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { openApiDocument } from '../../apps/api/dist/docs/document.js';
-import { AnswerCheck } from '../../fuzz/dist/answer-check.js';
-import type { Call } from '../../fuzz/dist/call.js';
-import { CallMaker } from '../../fuzz/dist/call-maker.js';
-import { ApiDocument, type Operation } from '../../fuzz/dist/document.js';
+import { AnswerCheck } from '../../fuzz/dist/fuzz/src/answer-check.js';
+import type { Call } from '../../fuzz/dist/fuzz/src/call.js';
+import { CallMaker } from '../../fuzz/dist/fuzz/src/call-maker.js';
+import { ApiDocument, type Operation } from '../../fuzz/dist/fuzz/src/document.js';
 
 const document = new ApiDocument(JSON.parse(JSON.stringify(openApiDocument([]))));
 const check = new AnswerCheck(document);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { ChunkResult } from '@millrace/batch/results/encode-chunk';
 import { createLogger } from '@millrace/process/logger';
-import { afterEach, beforeEach } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { IRIS_MODEL_PATH } from '../../../test/fixtures/iris.js';
 import { InferencePool } from '../dist/inference/pool.js';
 import { ModelRegistry, type ModelRegistryOptions } from '../dist/models/model-registry.js';
@@ -38,10 +38,20 @@ export interface Serving {
   predict(key: string, rows: readonly unknown[]): Promise<{ predictions: unknown[]; result: ChunkResult }>;
 }
 
+/** To be called at the top of a test file: models of its own for each test. */
 export function useServing(): Serving {
+  return serveFor(beforeEach, afterEach);
+}
+
+/** The same models for all tests of a file. */
+export function useOneServing(): Serving {
+  return serveFor(beforeAll, afterAll);
+}
+
+function serveFor(before: typeof beforeAll, after: typeof afterAll): Serving {
   const serving = {} as Serving;
-  beforeEach(() => startServing(serving));
-  afterEach(async () => {
+  before(() => startServing(serving));
+  after(async () => {
     await serving.pool?.stop();
     await serving.copies?.close();
     serving.pool = undefined as unknown as InferencePool;

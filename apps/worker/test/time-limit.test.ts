@@ -1,5 +1,6 @@
 import { beforeEach, expect, it } from 'vitest';
 import { lasting, POISON_MODEL, POISON_SAMPLES, remainder } from '../../../test/fixtures/poison-model.js';
+import { until } from '../../../test/fixtures/until.js';
 import { TimeLimitError } from '../dist/inference/inference-thread.js';
 import { InferencePool } from '../dist/inference/pool.js';
 import { useServing } from './serving.js';
@@ -36,7 +37,7 @@ async function predict(...rows: number[]): Promise<string> {
 
 /** Resolves when no thread that was left to itself is left. */
 async function allEnded(): Promise<void> {
-  while (isAnyStuck()) await new Promise(setImmediate);
+  await until(() => !isAnyStuck());
 }
 
 it('a run that takes too long is given up, and its thread replaced while it is still stuck', async () => {
