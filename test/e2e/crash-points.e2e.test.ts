@@ -38,9 +38,9 @@ const POINTS: Record<ProcessKind, readonly string[]> = {
     'bzpopmin bullmq',
     'bullmq moveToActive',
     'begin',
+    'get in',
     'commit',
     'bullmq moveToFinished',
-    'hgetall task',
     'addResults',
     'zrem unfinished',
   ],
@@ -57,6 +57,7 @@ const BESIDES = new Set([
   'hmget task',
   'hgetall chunks',
   'hmget chunks',
+  'hgetall task',
   'abort',
   'renew',
   'release',
@@ -80,7 +81,8 @@ const MICRO_BATCH = 4;
 /** Several chunks in whose order the rows do not repeat themselves, and a row that is none. */
 const ROWS = Array.from({ length: 1_000 }, (_, row) => (row === 900 ? '?' : 1 + (row % 251)));
 const PREDICTIONS = ROWS.map((x) => (typeof x === 'number' ? remainder(x) : null));
-const BODY = ROWS.map((x) => `${JSON.stringify([x])}\n`).join('');
+/** In lines that are long enough for the bytes of a chunk to be read by themselves, small as it is on a busy machine. */
+const BODY = ROWS.map((x) => `[${JSON.stringify(x)}${' '.repeat(3_000)}]\n`).join('');
 /** The reaper comes by every 300 ms, and looks at what is older than a lease. */
 const SETTLING = { timeout: 30_000, interval: 20 };
 const SETTINGS = {

@@ -32,10 +32,7 @@ export interface Proof {
 }
 
 /** A tenth of a second is long enough for a run: it cannot be interrupted. */
-const RUN_MS = 100;
-/** To choose a size, and to climb to the one that is given. */
-const CHOICE = { sizeMs: 10, runMs: RUN_MS, untilFlat: true };
-const CLIMB = { sizeMs: 1, runMs: RUN_MS };
+const CURVE_EFFORT = { sizeMs: 10, runMs: 100 };
 /** Of a model that no row has been found for. */
 const SECONDS_PER_ROW_UNKNOWN = 0.001;
 
@@ -111,7 +108,8 @@ async function chooseMicroBatch(
   const { limits } = manifest;
   const isChosen = isOpen && limits.fixed_batch === undefined;
   const sizes = limits.fixed_batch === undefined ? sizesUpTo(limits.micro_batch) : [limits.fixed_batch];
-  const curve = await measureCurve(session, manifest, rows, sizes, isChosen ? CHOICE : CLIMB);
+  const effort = { ...CURVE_EFFORT, untilFlat: isChosen };
+  const curve = await measureCurve(session, manifest, rows, sizes, effort);
   const point = isChosen ? recommended(curve) : (curve.at(-1) as CurvePoint);
   if (isChosen) limits.micro_batch = point.microBatch;
   return point.secondsPerRow;
