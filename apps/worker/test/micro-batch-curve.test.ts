@@ -10,15 +10,17 @@ const curve = (microseconds: Record<number, number>): CurvePoint[] =>
 
 describe('of a measured curve', () => {
   it.each([
-    ['the smallest that is nearly as fast as the fastest', { 1: 5_000, 4: 1_300, 16: 1_040, 64: 1_000 }, 16],
+    ['the largest that is nearly as fast as the fastest', { 1: 5_000, 4: 1_000, 16: 1_040, 64: 1_100 }, 16],
     [
-      'of the sizes whose runs last a millisecond, the smallest that is nearly as fast',
-      { 1: 10, 64: 2.01, 256: 2, 1024: 2.05, 4096: 2 },
-      1024,
+      'of the sizes whose runs last a millisecond, the largest that is nearly as fast',
+      { 1: 10, 64: 1.5, 256: 1.6, 1024: 2, 4096: 2.05 },
+      4096,
     ],
     ['the largest of a model of which all runs are short', { 1: 3, 64: 0.05, 1024: 0.05, 4096: 0.051 }, 4096],
     ['one that is fastest though it is small', { 1: 9_000, 4: 2_000, 16: 4_000 }, 4],
-    ['none that is fastest in short runs only', { 1: 21, 4: 18, 16: 19, 64: 22, 256: 23 }, 64],
+    ['none that is fastest in short runs only', { 1: 21, 4: 18, 16: 19, 64: 22, 256: 24 }, 64],
+    ['none whose runs last longer than a tenth of a second', { 64: 500, 256: 400, 1024: 300 }, 64],
+    ['the smallest of a model of which all runs last longer', { 1: 200_000, 4: 190_000 }, 1],
     ['the only one', { 8: 100 }, 8],
   ])('is recommended: %s', (_, measured, size) => {
     expect(recommended(curve(measured)).microBatch).toBe(size);

@@ -16,17 +16,20 @@ export interface CurveEffort {
   sizeMs: number;
   /** Larger sizes are not tried once a run takes longer, in milliseconds. */
   runMs: number;
-  /** Nor once a larger one was no faster, and its runs were not short. */
-  untilFlat?: boolean;
 }
 
 /** Runs of each size, unless they take longer than so many times the time that it has. */
 const RUNS_MIN = 3;
 const OVERTIME = 10;
-/** A smaller micro-batch is preferred when it is nearly as fast: it takes less memory, and is sooner given up. */
+/**
+ * A larger micro-batch is preferred when it is nearly as fast: beside other threads, whose work is in the caches when a run
+ * begins, it is the faster one.
+ */
 const NEARLY = 0.95;
 /** Shorter runs feel what it takes to begin one, on a busy machine more than while they are measured. */
 const RUN_MS_MIN = 1;
+/** Longer ones keep what is cancelled waiting: a run cannot be interrupted. */
+const RUN_MS_MAX = 100;
 
 /**
  * @param rows valid rows, gone through again and again
@@ -38,7 +41,7 @@ export async function measureCurve(
   manifest: Manifest,
   rows: readonly unknown[],
   sizes: readonly number[],
-  { sizeMs, runMs, untilFlat = false }: CurveEffort,
+  { sizeMs, runMs }: CurveEffort,
 ): Promise<CurvePoint[]> {
   const reader = new RowReader(manifest);
   const curve: CurvePoint[] = [];
@@ -51,9 +54,8 @@ export async function measureCurve(
     const run = () => session.predict(sized, batch);
     await run();
     const point = { microBatch, secondsPerRow: (await fastestRun(run, sizeMs)) / microBatch };
-    const isFlat = untilFlat && isLong(point) && curve.some((each) => isNearly(each, point));
     curve.push(point);
-    if (isFlat || runMsOf(point) > runMs) break;
+    if (runMsOf(point) > runMs) break;
   }
   return curve;
 }
@@ -75,28 +77,20 @@ export async function fastestRun(run: () => Promise<unknown>, ms: number): Promi
   return fastestMs / 1000;
 }
 
-/** Of the sizes that make no short runs, the smallest that is nearly as fast as the fastest; the largest where all are short. */
+/**
+ * Of the sizes whose runs are neither short nor long, the largest that is nearly as fast as the fastest; where there is none,
+ * the largest whose runs are not long.
+ */
 export function recommended(curve: readonly CurvePoint[]): CurvePoint {
-  const long = curve.filter(isLong);
-  const fastest = long.reduce<CurvePoint | undefined>(
-    (best, each) => (best === undefined || each.secondsPerRow < best.secondsPerRow ? each : best),
-    undefined,
-  );
-  const found = fastest && long.find((each) => isNearly(each, fastest));
-  return found ?? (curve.at(-1) as CurvePoint);
-}
-
-/** Whether one is nearly as fast as the other, or faster. */
-function isNearly(one: CurvePoint, other: CurvePoint): boolean {
-  return one.secondsPerRow * NEARLY <= other.secondsPerRow;
+  const bounded = curve.filter((point) => runMsOf(point) <= RUN_MS_MAX);
+  const fit = bounded.filter((point) => runMsOf(point) >= RUN_MS_MIN);
+  const fastest = Math.min(...fit.map(({ secondsPerRow }) => secondsPerRow));
+  const found = fit.findLast(({ secondsPerRow }) => secondsPerRow * NEARLY <= fastest);
+  return found ?? bounded.at(-1) ?? (curve[0] as CurvePoint);
 }
 
 function runMsOf({ microBatch, secondsPerRow }: CurvePoint): number {
   return microBatch * secondsPerRow * 1000;
-}
-
-function isLong(point: CurvePoint): boolean {
-  return runMsOf(point) >= RUN_MS_MIN;
 }
 
 /** From one row on, each size four times the one before, up to the largest. */

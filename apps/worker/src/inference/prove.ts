@@ -31,8 +31,8 @@ export interface Proof {
   doubt?: string;
 }
 
-/** A tenth of a second is long enough for a run: it cannot be interrupted. */
-const CURVE_EFFORT = { sizeMs: 10, runMs: 100 };
+/** Each size is four times the one before, and longer runs than a tenth of a second are not recommended. */
+const CURVE_EFFORT = { sizeMs: 10, runMs: 25 };
 /** Of a model that no row has been found for. */
 const SECONDS_PER_ROW_UNKNOWN = 0.001;
 
@@ -108,8 +108,7 @@ async function chooseMicroBatch(
   const { limits } = manifest;
   const isChosen = isOpen && limits.fixed_batch === undefined;
   const sizes = limits.fixed_batch === undefined ? sizesUpTo(limits.micro_batch) : [limits.fixed_batch];
-  const effort = { ...CURVE_EFFORT, untilFlat: isChosen };
-  const curve = await measureCurve(session, manifest, rows, sizes, effort);
+  const curve = await measureCurve(session, manifest, rows, sizes, CURVE_EFFORT);
   const point = isChosen ? recommended(curve) : (curve.at(-1) as CurvePoint);
   if (isChosen) limits.micro_batch = point.microBatch;
   return point.secondsPerRow;
